@@ -1,0 +1,92 @@
+/* vortex-lua: wires a script, a node and the real world together. */
+#include <lauxlib.h>
+#include <lua-cjson.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "app/luv.h"
+#include "app/options.h"
+#include "host/host.h"
+#include "node/node.h"
+#include "script/script.h"
+
+static void open_libraries(lua_State *L, void *arg)
+{
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+  lua_pushcfunction(L, luaopen_cjson);
+  lua_setfield(L, -2, "cjson");
+  lua_pushcfunction(L, luaopen_cjson_safe);
+  lua_setfield(L, -2, "cjson.safe");
+  lua_pop(L, 1);
+  app_luv_preload(L, host_loop(arg));
+}
+
+static void flush(void *host)
+{
+  host_flush(host, 1000);
+}
+
+static void interrupt(void *script)
+{
+  script_interrupt(script);
+}
+
+static int complain(const struct options *o, const struct buf *message)
+{
+  fprintf(stderr, "vortex-lua: %.*s\n", (int)message->len, message->data);
+  if (o->script[0] != '/' && access(o->script, F_OK) != 0) {
+    fprintf(stderr, "vortex-lua: %s is a relative path; Maelstrom starts nodes in the temporary directory, so give it an absolute one\n",
+            o->script);
+  }
+  return 1;
+}
+
+static int run(const struct options *o)
+{
+  struct host *host = host_new(&(struct host_config){
+      .line_max_bytes = o->line_max_bytes, .log_level = o->log_level, .log_json = o->log_json});
+  if (host == NULL) {
+    return 1;
+  }
+  struct script *script = script_new(&(struct script_config){
+      .path = o->script,
+      .argv = o->argv,
+      .argc = o->argc,
+      .rpc_timeout_ns = o->rpc_timeout_ns,
+      .check = o->check,
+      .library = o->library,
+      .open = open_libraries,
+      .open_arg = host,
+      .flush = flush,
+      .flush_arg = host,
+  });
+  struct node_env env = host_env(host);
+  struct node_config config = node_config_default();
+  config.line_max_bytes = o->line_max_bytes;
+  config.late_reply_ns = o->late_reply_ns;
+  struct node_behavior behavior = script_behavior(script);
+  struct node *node = node_new(&config, &env, &behavior);
+  script_attach(script, node);
+  host_watch(host, interrupt, script);
+  struct buf message = {0};
+  int status = script_load(script, &message) == 0 ? host_run(host, node) : complain(o, &message);
+  buf_free(&message);
+  host_watch(host, NULL, NULL);
+  script_free(script);
+  node_free(node);
+  host_free(host);
+  return status;
+}
+
+int main(int argc, char **argv)
+{
+  struct options o;
+  switch (options_parse(&o, argc, argv)) {
+  case OPTIONS_RUN:
+    return run(&o);
+  case OPTIONS_DONE:
+    return 0;
+  default:
+    return 1;
+  }
+}

@@ -1,0 +1,171 @@
+#include "app/options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/log.h"
+
+enum { OPT_LOG_LEVEL = 256, OPT_LOG_JSON, OPT_CHECK, OPT_RPC_TIMEOUT, OPT_LATE_REPLY, OPT_MAX_LINE, OPT_LIBRARY };
+
+static const struct option long_options[] = {
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
+    {"log-json", no_argument, NULL, OPT_LOG_JSON},
+    {"check", optional_argument, NULL, OPT_CHECK},
+    {"rpc-timeout", required_argument, NULL, OPT_RPC_TIMEOUT},
+    {"late-reply", required_argument, NULL, OPT_LATE_REPLY},
+    {"max-line", required_argument, NULL, OPT_MAX_LINE},
+    {"lua-path", required_argument, NULL, OPT_LIBRARY},
+    {NULL, 0, NULL, 0},
+};
+
+static const char help[] =
+    "Usage: vortex-lua [options] SCRIPT [ARGS...]\n"
+    "\n"
+    "Runs a Lua script as a node that speaks Maelstrom's protocol on stdin and stdout.\n"
+    "\n"
+    "Options:\n"
+    "  --log-level LEVEL      debug, info, warn or error (default: info)\n"
+    "  --log-json             write the log as JSON lines\n"
+    "  --check[=WORKLOAD]     refuse replies that Maelstrom's schemas would refuse; without a\n"
+    "                         workload, infer it from the requests\n"
+    "  --rpc-timeout SECONDS  default timeout of an RPC (default: 1)\n"
+    "  --late-reply SECONDS   drop answers to clients' requests older than this (default: 4.5; 0: never)\n"
+    "  --max-line BYTES       skip longer input lines (default: 16777216)\n"
+    "  --lua-path DIR         take vortex's own Lua files from DIR instead of the binary\n"
+    "  -h, --help             this text\n"
+    "  -V, --version          the version\n"
+    "\n"
+    "Examples:\n"
+    "  vortex-lua echo.lua < requests.jsonl\n"
+    "  maelstrom test -w echo --bin ./echo.lua --node-count 1 --time-limit 10\n"
+    "                         (echo.lua is executable and begins with #!/usr/bin/env vortex-lua)\n"
+    "  maelstrom test -w echo --bin ./vortex-lua --node-count 1 --time-limit 10 -- /path/to/echo.lua\n"
+    "  vortex-lua --check=broadcast --log-level debug broadcast.lua\n";
+
+/* Edit distance (Levenshtein) between two short names. */
+static size_t distance(const char *a, const char *b)
+{
+  size_t row[64];
+  size_t n = strlen(b);
+  if (n >= sizeof row / sizeof *row) {
+    return n;
+  }
+  for (size_t k = 0; k <= n; k++) {
+    row[k] = k;
+  }
+  for (size_t i = 1; a[i - 1] != '\0'; i++) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t k = 1; k <= n; k++) {
+      size_t above = row[k];
+      size_t best = diagonal + (a[i - 1] != b[k - 1]);
+      best = above + 1 < best ? above + 1 : best;
+      row[k] = row[k - 1] + 1 < best ? row[k - 1] + 1 : best;
+      diagonal = above;
+    }
+  }
+  return row[n];
+}
+
+static void complain_unknown(const char *given)
+{
+  char name[48];
+  const char *begin = given + strspn(given, "-");
+  snprintf(name, sizeof name, "%.*s", (int)strcspn(begin, "="), begin);
+  const char *nearest = long_options[0].name;
+  for (const struct option *o = long_options; o->name != NULL; o++) {
+    nearest = distance(name, o->name) < distance(name, nearest) ? o->name : nearest;
+  }
+  fprintf(stderr, "vortex-lua: unknown option %s; did you mean --%s? (--help lists all)\n", given, nearest);
+}
+
+static bool parse_seconds(const char *name, const char *text, uint64_t *out_ns)
+{
+  char *end;
+  double seconds = strtod(text, &end);
+  if (end == text || *end != '\0' || !(seconds >= 0) || seconds > 1e9) {
+    fprintf(stderr, "vortex-lua: %s: a time in seconds expected, not \"%s\"\n", name, text);
+    return false;
+  }
+  *out_ns = (uint64_t)(seconds * 1e9);
+  return true;
+}
+
+static bool parse_one(struct options *o, int option)
+{
+  switch (option) {
+  case OPT_LOG_LEVEL: {
+    int level = host_log_level_from_name(optarg);
+    if (level < 0) {
+      fprintf(stderr, "vortex-lua: --log-level: debug, info, warn or error expected, not \"%s\"\n", optarg);
+      return false;
+    }
+    o->log_level = (enum log_level)level;
+    return true;
+  }
+  case OPT_LOG_JSON:
+    o->log_json = true;
+    return true;
+  case OPT_CHECK:
+    o->check = optarg != NULL ? optarg : "";
+    return true;
+  case OPT_RPC_TIMEOUT:
+    return parse_seconds("--rpc-timeout", optarg, &o->rpc_timeout_ns);
+  case OPT_LATE_REPLY:
+    return parse_seconds("--late-reply", optarg, &o->late_reply_ns);
+  case OPT_MAX_LINE: {
+    char *end;
+    unsigned long long bytes = strtoull(optarg, &end, 10);
+    if (end == optarg || *end != '\0' || bytes == 0 || bytes > (1ull << 30)) {
+      fprintf(stderr, "vortex-lua: --max-line: a number of bytes from 1 to 2^30 expected, not \"%s\"\n", optarg);
+      return false;
+    }
+    o->line_max_bytes = (size_t)bytes;
+    return true;
+  }
+  default:
+    o->library = optarg;
+    return true;
+  }
+}
+
+enum options_result options_parse(struct options *o, int argc, char **argv)
+{
+  *o = (struct options){
+      .log_level = LOG_INFO, .rpc_timeout_ns = UINT64_C(1000000000), .late_reply_ns = UINT64_C(4500000000), .line_max_bytes = 16u << 20};
+  opterr = 0;
+  int option;
+  while ((option = getopt_long(argc, argv, "+:hV", long_options, NULL)) != -1) {
+    if (option == 'h') {
+      fputs(help, stdout);
+      return OPTIONS_DONE;
+    }
+    if (option == 'V') {
+      puts("vortex-lua " VORTEX_VERSION);
+      return OPTIONS_DONE;
+    }
+    if (option == ':') {
+      fprintf(stderr, "vortex-lua: %s needs a value\n", argv[optind - 1]);
+      return OPTIONS_BAD;
+    }
+    if (option == '?') {
+      complain_unknown(argv[optind - 1]);
+      return OPTIONS_BAD;
+    }
+    if (!parse_one(o, option)) {
+      return OPTIONS_BAD;
+    }
+  }
+  if (optind >= argc) {
+    fputs("vortex-lua: a script expected (vortex-lua --help shows how)\n", stderr);
+    return OPTIONS_BAD;
+  }
+  o->script = argv[optind];
+  o->argv = (const char *const *)(argv + optind + 1);
+  o->argc = argc - optind - 1;
+  return OPTIONS_RUN;
+}

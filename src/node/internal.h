@@ -1,0 +1,127 @@
+/* What the files of this room share. Private to node.
+ *
+ *   node.c      life: creation, init, stop, identity
+ *   receive.c   a line comes in: validation, dispatch, replies, forwarded requests
+ *   send.c      lines go out: begin, finish, holding back after init, answers, forwarding
+ *   op.c        operations that take time: RPCs and timers
+ *   party.c     who there is to talk to */
+#ifndef VORTEX_NODE_INTERNAL_H
+#define VORTEX_NODE_INTERNAL_H
+
+#include "base/assert.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/heap.h"
+#include "base/map.h"
+#include "node/node.h"
+#include "node/party.h"
+#include "json/envelope.h"
+
+#define NODE_WARNINGS_PER_S 100 /* of skipped lines; beyond, they are only counted */
+
+#define FORWARD_TYPE "vortex.forward" /* type of the message that carries a forwarded request between members */
+
+enum op_kind {
+  OP_TIMER,   /* started by the service */
+  OP_RPC,     /* waits for a reply */
+  OP_RELEASE, /* the node's own: lines held since init leave */
+  OP_REPLAY,  /* the node's own: requests that waited for on_init are handled */
+  OP_GIVE_UP, /* the node's own: tasks have had their second, the node ends */
+};
+
+/* An operation that takes time. Lives in node->ops under its token, and in node->timers while its deadline is known. */
+struct op {
+  struct heap_entry timer; /* first, so that an entry is its operation */
+  enum op_kind kind;
+  int status; /* what the deadline completes it with */
+  uint64_t token;
+  uint64_t timeout_ns;
+  void *tag;
+  struct party *peer; /* OP_RPC: who must reply; holds a reference */
+  struct op *next_free;
+};
+
+/* A line held since init. */
+struct held {
+  struct held *next;
+  struct party *to; /* holds a reference */
+  struct op *rpc;   /* the operation that waits for its reply, or NULL */
+  uint64_t token;   /* of rpc: it may have been cancelled meanwhile */
+  size_t len;
+  char line[];
+};
+
+/* A request that waits for on_init. */
+struct waiting {
+  struct waiting *next;
+  uint64_t arrival_ns;
+  size_t len;
+  char line[]; /* and a newline behind it */
+};
+
+struct node {
+  struct node_config config;
+  struct node_env env;
+  struct node_behavior behavior;
+  enum node_state state;
+  bool failed;
+  struct node_stats stats;
+
+  /* identity */
+  struct party *self; /* NULL before init */
+  struct parties parties;
+
+  /* operations */
+  struct heap timers;
+  struct map ops; /* token -> struct op */
+  struct op *free_ops;
+  uint64_t first_rpc_id; /* ids of ours are first_rpc_id .. next_rpc_id - 1 */
+  uint64_t next_rpc_id;
+  uint64_t next_timer;    /* tokens of timers have the top bit set */
+  uint64_t wake_asked_ns; /* the world was asked for a wake-up then; UINT64_MAX = not */
+
+  /* a line being written */
+  struct buf line;
+  struct party *line_to; /* NULL = none is being written */
+
+  /* lines held since init */
+  bool holding;
+  struct held *held_first;
+  struct held **held_last;
+  size_t held_bytes;
+
+  /* requests that wait for on_init */
+  bool ready;
+  struct waiting *waiting_first;
+  struct waiting **waiting_last;
+  size_t waiting_count;
+
+  /* reading */
+  struct buf scratch;      /* of json_envelope_scan */
+  struct buf names;        /* unescaped names of init and of forwarded requests */
+  uint64_t warn_window_ns; /* start of the current second of warnings */
+  unsigned warn_count;
+  uint64_t warn_suppressed;
+};
+
+/* op.c */
+struct op *op_new(struct node *n, enum op_kind kind, void *tag);
+void op_free(struct node *n, struct op *op);
+void op_arm(struct node *n, struct op *op, uint64_t deadline_ns);
+void op_run_due(struct node *n);
+void op_fail_rpcs(struct node *n);
+void op_complete(struct node *n, struct op *op, int status, const struct node_message *reply);
+
+/* send.c */
+void send_release(struct node *n, const struct party *only); /* only == NULL: everything */
+void send_forget_held(struct node *n);
+
+/* receive.c */
+void receive_replay(struct node *n);
+void receive_forget_waiting(struct node *n);
+void receive_init(struct node *n, const struct json_envelope *e, uint64_t arrival_ns);
+
+/* node.c: to be called at the end of whatever the world calls. */
+void node_settle(struct node *n);
+
+#endif

@@ -1,0 +1,44 @@
+/* The codec: JSON text to Lua values and back (design of values: docs/api.md, "Values").
+ *
+ *   JSON                      Lua
+ *   null                      the light userdata NULL (vortex.null, cjson.null)
+ *   integer within int64      integer
+ *   other number              float
+ *   array                     table with the array metatable, so that an empty one stays an array
+ *   object                    table
+ *
+ * Back: a tagged table is what its tag says; an untagged table whose keys are exactly 1..n, n > 0, is an array; a table with only string
+ * keys, or an empty one, is an object; anything else cannot be encoded. Keys come out sorted by their bytes, whatever the process. */
+#ifndef VORTEX_SCRIPT_CODEC_H
+#define VORTEX_SCRIPT_CODEC_H
+
+#include <lua.h>
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/slice.h"
+
+struct script;
+
+/* Why a value could not be encoded, and where: "messages[3].x" and "NaN". */
+struct codec_error {
+  char path[240];
+  const char *reason;
+};
+
+/* Creates the array and object metatables. */
+void codec_open(struct script *s);
+
+/* Pushes the value of a JSON text that the scanner has accepted. One byte behind it must be readable. */
+void codec_decode(struct script *s, lua_State *L, struct slice text);
+
+/* Appends the value at `index` as JSON. 0, or -1 with *error filled in; out may then hold a part, which the caller drops. */
+int codec_encode(struct script *s, lua_State *L, int index, struct buf *out, struct codec_error *error);
+
+/* Appends the members of a message body (the table at `index`): "type" first, then the others, sorted, each with a leading comma; leaves
+ * out in_reply_to, and msg_id if `own_msg_id`. `type` is JSON for the type member if the table has none; empty = the table must have one.
+ */
+int codec_encode_body(struct script *s, lua_State *L, int index, struct slice type, bool own_msg_id, struct buf *out,
+                      struct codec_error *error);
+
+#endif

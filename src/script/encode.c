@@ -1,0 +1,521 @@
+/* Lua values to JSON text. No Lua code runs meanwhile (raw access only) and nothing is raised: a value that cannot be encoded is an error
+ * with the path to it. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "script/codec.h"
+#include "script/internal.h"
+#include "json/scan.h"
+#include "json/write.h"
+
+#define ON_STACK_MAX 48 /* members of an object that are kept on the stack while they are sorted; of larger ones only the keys are */
+
+/* A member of the object being encoded. Key bytes belong to the table, which does not change meanwhile. */
+struct script_field {
+  const char *key;
+  size_t len;
+  int slot; /* of the value on the stack; 0 = look it up */
+};
+
+struct encoder {
+  struct script *script;
+  lua_State *L;
+  struct buf *out;
+  struct codec_error *error;
+  int depth;
+  const void *open[JSON_DEPTH_MAX]; /* tables being encoded, outermost first */
+};
+
+static int value(struct encoder *e, int index);
+
+/* ---- errors ---- */
+
+static int fail(struct encoder *e, const char *reason)
+{
+  e->error->reason = reason;
+  e->error->path[0] = '\0';
+  return -1;
+}
+
+/* Puts a step in front of the path, on the way out. What does not fit is cut off its far end. */
+static int prepend(struct encoder *e, const char *step)
+{
+  char path[sizeof e->error->path];
+  int len = snprintf(path, sizeof path, "%s%s", step, e->error->path);
+  if (len >= (int)sizeof path) {
+    memcpy(path + sizeof path - 4, "...", 4);
+  }
+  memcpy(e->error->path, path, sizeof path);
+  return -1;
+}
+
+static int in_element(struct encoder *e, lua_Integer i)
+{
+  char step[32];
+  snprintf(step, sizeof step, "[%lld]", (long long)i);
+  return prepend(e, step);
+}
+
+static int in_member(struct encoder *e, const char *key, size_t len)
+{
+  char step[64];
+  snprintf(step, sizeof step, ".%.*s", (int)(len < 60 ? len : 60), key);
+  return prepend(e, step);
+}
+
+static int too_deep(struct encoder *e)
+{
+  for (int i = 0; i < e->depth; i++) {
+    for (int k = i + 1; k < e->depth; k++) {
+      if (e->open[i] == e->open[k]) {
+        return fail(e, "a table that contains itself");
+      }
+    }
+  }
+  return fail(e, "nested deeper than 512 levels");
+}
+
+/* ---- scalars ---- */
+
+static int string(struct encoder *e, const char *bytes, size_t len)
+{
+  return json_write_string(e->out, slice_of(bytes, len)) == 0 ? 0 : fail(e, "a string that is not UTF-8");
+}
+
+static int number(struct encoder *e, int index)
+{
+  if (lua_isinteger(e->L, index)) {
+    json_write_integer(e->out, lua_tointeger(e->L, index));
+    return 0;
+  }
+  lua_Number real = lua_tonumber(e->L, index);
+  if (json_write_double(e->out, real) == 0) {
+    return 0;
+  }
+  return fail(e, real != real ? "NaN" : "infinity");
+}
+
+static int unencodable(struct encoder *e, int index)
+{
+  switch (lua_type(e->L, index)) {
+  case LUA_TFUNCTION:
+    return fail(e, "a function cannot be encoded");
+  case LUA_TTHREAD:
+    return fail(e, "a coroutine cannot be encoded");
+  case LUA_TNIL:
+    return fail(e, "nil cannot be encoded (use vortex.null)");
+  default:
+    return fail(e, "a userdata cannot be encoded");
+  }
+}
+
+/* ---- arrays ---- */
+
+/* The elements of a sequence whose parts do not lie in order, or that is none. */
+static int elements_by_index(struct encoder *e, int index)
+{
+  lua_State *L = e->L;
+  lua_Integer len = (lua_Integer)lua_rawlen(L, index);
+  lua_Integer count = 0;
+  for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
+    lua_Integer key = lua_isinteger(L, -2) ? lua_tointeger(L, -2) : 0;
+    count++;
+    if (key < 1 || key > len) {
+      bool text = lua_type(L, -2) == LUA_TSTRING;
+      lua_pop(L, 2);
+      return fail(e,
+                  text ? "a table with both a sequence and other keys" : "a table whose integer keys are not 1..n (use strings as keys)");
+    }
+  }
+  if (count != len) {
+    return fail(e, "an array with holes");
+  }
+  for (lua_Integer i = 1; i <= len; i++) {
+    if (i > 1) {
+      buf_append_char(e->out, ',');
+    }
+    lua_rawgeti(L, index, i);
+    if (value(e, lua_gettop(L)) != 0) {
+      return in_element(e, i);
+    }
+    lua_pop(L, 1);
+  }
+  return 0;
+}
+
+/* Elements in one walk over the table: the usual case, in which they come out in order. The first key and value are on the stack. */
+static int array(struct encoder *e, int index)
+{
+  lua_State *L = e->L;
+  size_t begin = e->out->len;
+  buf_append_char(e->out, '[');
+  lua_Integer i = 0;
+  do {
+    i++;
+    if (!lua_isinteger(L, -2) || lua_tointeger(L, -2) != i) {
+      lua_pop(L, 2);
+      e->out->len = begin;
+      buf_append_char(e->out, '[');
+      if (elements_by_index(e, index) != 0) {
+        return -1;
+      }
+      break;
+    }
+    if (i > 1) {
+      buf_append_char(e->out, ',');
+    }
+    if (value(e, lua_gettop(L)) != 0) {
+      return in_element(e, i);
+    }
+    lua_pop(L, 1);
+  } while (lua_next(L, index) != 0);
+  buf_append_char(e->out, ']');
+  return 0;
+}
+
+/* ---- objects ---- */
+
+static struct script_field *add_field(struct script *s)
+{
+  if (s->fields_len == s->fields_cap) {
+    s->fields_cap = s->fields_cap == 0 ? 64 : 2 * s->fields_cap;
+    s->fields = realloc(s->fields, s->fields_cap * sizeof *s->fields);
+    if (s->fields == NULL) {
+      abort();
+    }
+  }
+  return &s->fields[s->fields_len++];
+}
+
+static int compare(const void *a, const void *b)
+{
+  const struct script_field *left = a;
+  const struct script_field *right = b;
+  int order = memcmp(left->key, right->key, left->len < right->len ? left->len : right->len);
+  return order != 0 ? order : left->len < right->len ? -1 : left->len > right->len;
+}
+
+static void sort_fields(struct script_field *fields, size_t n)
+{
+  if (n > 16) {
+    qsort(fields, n, sizeof *fields, compare);
+    return;
+  }
+  for (size_t i = 1; i < n; i++) {
+    struct script_field moving = fields[i];
+    size_t k = i;
+    for (; k > 0 && compare(&moving, &fields[k - 1]) < 0; k--) {
+      fields[k] = fields[k - 1];
+    }
+    fields[k] = moving;
+  }
+}
+
+/* Collects the fields; the first key and value are on the stack. Values of the first ON_STACK_MAX stay there. */
+static int collect(struct encoder *e, int index)
+{
+  lua_State *L = e->L;
+  size_t first = e->script->fields_len;
+  do {
+    if (lua_type(L, -2) != LUA_TSTRING) {
+      bool integer = lua_isinteger(L, -2);
+      return fail(e, !integer                        ? "a table with a key that is not a string"
+                     : e->script->fields_len > first ? "a table with both a sequence and other keys"
+                                                     : "a table whose integer keys are not 1..n (use strings as keys)");
+    }
+    struct script_field *f = add_field(e->script);
+    f->key = lua_tolstring(L, -2, &f->len);
+    if (e->script->fields_len - first <= ON_STACK_MAX) {
+      f->slot = lua_gettop(L);
+      lua_pushvalue(L, -2);
+    } else {
+      f->slot = 0;
+      lua_pop(L, 1);
+    }
+  } while (lua_next(L, index) != 0);
+  sort_fields(e->script->fields + first, e->script->fields_len - first);
+  return 0;
+}
+
+static int member(struct encoder *e, int index, struct script_field f)
+{
+  lua_State *L = e->L;
+  if (string(e, f.key, f.len) != 0) {
+    return -1;
+  }
+  buf_append_char(e->out, ':');
+  if (f.slot != 0) {
+    return value(e, f.slot);
+  }
+  lua_pushlstring(L, f.key, f.len);
+  lua_rawget(L, index);
+  int result = value(e, lua_gettop(L));
+  lua_pop(L, 1);
+  return result;
+}
+
+static int object(struct encoder *e, int index)
+{
+  struct script *s = e->script;
+  size_t first = s->fields_len;
+  int top = lua_gettop(e->L) - 2;
+  if (collect(e, index) != 0) {
+    s->fields_len = first;
+    return -1;
+  }
+  buf_append_char(e->out, '{');
+  size_t end = s->fields_len;
+  for (size_t i = first; i < end; i++) {
+    if (i > first) {
+      buf_append_char(e->out, ',');
+    }
+    struct script_field f = s->fields[i];
+    if (member(e, index, f) != 0) {
+      s->fields_len = first;
+      return in_member(e, f.key, f.len);
+    }
+  }
+  s->fields_len = first;
+  lua_settop(e->L, top);
+  buf_append_char(e->out, '}');
+  return 0;
+}
+
+/* Replaces the object-tagged table at `index` by a copy whose integer keys are strings. Pushes it. */
+static int with_string_keys(struct encoder *e, int index)
+{
+  lua_State *L = e->L;
+  lua_newtable(L);
+  int copy = lua_gettop(L);
+  for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
+    if (lua_type(L, -2) != LUA_TSTRING && !lua_isinteger(L, -2)) {
+      return fail(e, "a table with a key that is neither a string nor an integer");
+    }
+    lua_pushvalue(L, -2);
+    lua_tostring(L, -1);
+    lua_pushvalue(L, -1);
+    if (lua_rawget(L, copy) != LUA_TNIL) {
+      return fail(e, "a table with an integer and a string that spell the same key");
+    }
+    lua_pop(L, 1);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, copy);
+  }
+  return copy;
+}
+
+/* ---- tables ---- */
+
+enum tag {
+  UNTAGGED,
+  ARRAY,
+  OBJECT,
+};
+
+static enum tag tag_of(struct encoder *e, int index)
+{
+  if (!lua_getmetatable(e->L, index)) {
+    return UNTAGGED;
+  }
+  const void *mt = lua_topointer(e->L, -1);
+  lua_pop(e->L, 1);
+  return mt == e->script->array_mt ? ARRAY : mt == e->script->object_mt ? OBJECT : UNTAGGED;
+}
+
+static int tagged_object(struct encoder *e, int index)
+{
+  lua_State *L = e->L;
+  int top = lua_gettop(L);
+  int copy = with_string_keys(e, index);
+  if (copy < 0) {
+    return -1;
+  }
+  lua_pushnil(L);
+  if (lua_next(L, copy) == 0) {
+    buf_append_str(e->out, "{}");
+  } else if (object(e, copy) != 0) {
+    return -1;
+  }
+  lua_settop(L, top);
+  return 0;
+}
+
+static int table(struct encoder *e, int index)
+{
+  lua_State *L = e->L;
+  enum tag tag = tag_of(e, index);
+  if (tag == OBJECT) {
+    return tagged_object(e, index);
+  }
+  lua_pushnil(L);
+  if (lua_next(L, index) == 0) {
+    buf_append_str(e->out, tag == ARRAY ? "[]" : "{}");
+    return 0;
+  }
+  if (tag == ARRAY || (lua_type(L, -2) == LUA_TNUMBER && lua_rawlen(L, index) > 0)) {
+    return array(e, index);
+  }
+  return object(e, index);
+}
+
+static int value(struct encoder *e, int index)
+{
+  lua_State *L = e->L;
+  switch (lua_type(L, index)) {
+  case LUA_TBOOLEAN:
+    buf_append_str(e->out, lua_toboolean(L, index) ? "true" : "false");
+    return 0;
+  case LUA_TNUMBER:
+    return number(e, index);
+  case LUA_TSTRING: {
+    size_t len;
+    const char *bytes = lua_tolstring(L, index, &len);
+    return string(e, bytes, len);
+  }
+  case LUA_TLIGHTUSERDATA:
+    if (lua_touserdata(L, index) != NULL) {
+      return unencodable(e, index);
+    }
+    buf_append_str(e->out, "null");
+    return 0;
+  case LUA_TTABLE:
+    break;
+  default:
+    return unencodable(e, index);
+  }
+  if (e->depth == JSON_DEPTH_MAX) {
+    return too_deep(e);
+  }
+  if (!lua_checkstack(L, 2 * ON_STACK_MAX + 16)) {
+    return fail(e, "too large for the Lua stack");
+  }
+  e->open[e->depth++] = lua_topointer(L, index);
+  int result = table(e, index);
+  e->depth--;
+  return result;
+}
+
+int codec_encode(struct script *s, lua_State *L, int index, struct buf *out, struct codec_error *error)
+{
+  struct encoder e;
+  e.script = s;
+  e.L = L;
+  e.out = out;
+  e.error = error;
+  e.depth = 0;
+  int top = lua_gettop(L);
+  int result = value(&e, lua_absindex(L, index));
+  lua_settop(L, top);
+  return result;
+}
+
+/* ---- message bodies ---- */
+
+static bool key_is(const struct script_field *f, const char *name, size_t len)
+{
+  return f->len == len && memcmp(f->key, name, len) == 0;
+}
+
+static int write_type(struct encoder *e, int index, struct slice type)
+{
+  lua_State *L = e->L;
+  lua_pushliteral(L, "type");
+  int found = lua_rawget(L, index);
+  int result = 0;
+  size_t len;
+  if (found == LUA_TNIL && type.len > 0) {
+    buf_append_slice(e->out, type);
+  } else if (found != LUA_TSTRING || (lua_tolstring(L, -1, &len), len == 0)) {
+    fail(e, found == LUA_TNIL ? "missing" : "not a string, or empty");
+    result = in_member(e, "type", 4);
+  } else {
+    buf_append_str(e->out, "\"type\":");
+    result = value(e, lua_gettop(L));
+    result = result == 0 ? 0 : in_member(e, "type", 4);
+  }
+  lua_pop(L, 1);
+  return result;
+}
+
+/* A msg_id that the script gives must be an integer: the protocol's schemas refuse anything else. */
+static int check_msg_id(struct encoder *e, int index)
+{
+  lua_pushliteral(e->L, "msg_id");
+  int type = lua_rawget(e->L, index);
+  bool good = type == LUA_TNIL || lua_isinteger(e->L, -1);
+  lua_pop(e->L, 1);
+  if (good) {
+    return 0;
+  }
+  fail(e, "not an integer");
+  return in_member(e, "msg_id", 6);
+}
+
+static int write_members(struct encoder *e, int index, bool own_msg_id)
+{
+  struct script *s = e->script;
+  lua_pushnil(e->L);
+  if (lua_next(e->L, index) == 0) {
+    return 0;
+  }
+  size_t first = s->fields_len;
+  int result = collect(e, index);
+  size_t end = s->fields_len;
+  for (size_t i = first; result == 0 && i < end; i++) {
+    struct script_field f = s->fields[i];
+    if (key_is(&f, "type", 4) || key_is(&f, "in_reply_to", 11) || (own_msg_id && key_is(&f, "msg_id", 6))) {
+      continue;
+    }
+    buf_append_char(e->out, ',');
+    result = member(e, index, f);
+    if (result != 0) {
+      in_member(e, f.key, f.len);
+    }
+  }
+  s->fields_len = first;
+  return result;
+}
+
+int codec_encode_body(struct script *s, lua_State *L, int index, struct slice type, bool own_msg_id, struct buf *out,
+                      struct codec_error *error)
+{
+  struct encoder e;
+  e.script = s;
+  e.L = L;
+  e.out = out;
+  e.error = error;
+  e.depth = 0;
+  int top = lua_gettop(L);
+  index = lua_absindex(L, index);
+  int result = -1;
+  if (!lua_checkstack(L, 2 * ON_STACK_MAX + 16)) {
+    fail(&e, "too large for the Lua stack");
+  } else {
+    e.open[e.depth++] = lua_topointer(L, index);
+    result = write_type(&e, index, type);
+    result = result != 0 || own_msg_id ? result : check_msg_id(&e, index);
+    result = result != 0 ? result : write_members(&e, index, own_msg_id);
+  }
+  if (result != 0) {
+    prepend(&e, "body");
+  }
+  lua_settop(L, top);
+  return result;
+}
+
+/* ---- tags ---- */
+
+static int new_metatable(lua_State *L, const char *name, const void **pointer)
+{
+  lua_newtable(L);
+  lua_pushstring(L, name);
+  lua_setfield(L, -2, "__name");
+  *pointer = lua_topointer(L, -1);
+  return luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+void codec_open(struct script *s)
+{
+  s->array_mt_ref = new_metatable(s->L, "vortex.array", &s->array_mt);
+  s->object_mt_ref = new_metatable(s->L, "vortex.object", &s->object_mt);
+}

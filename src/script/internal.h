@@ -1,0 +1,225 @@
+/* What the files of this room share. Private to script.
+ *
+ *   script.c    life: Lua state, main chunk, the behavior that the node calls
+ *   task.c      tasks: start, yield, resume, the queue of runnable ones, what happens to errors
+ *   message.c   the msg object: handlers, answers, forwarding
+ *   api.c       the module vortex.core: what scripts call
+ *   timer.c     after and every
+ *   errors.c    error objects
+ *   encode.c, decode.c   the codec between JSON text and Lua values (codec.h)
+ *   stdlib.c    print, io.write and os.exit, which must not touch the protocol
+ *   library.c   require: the library's Lua half
+ *   alloc.c     memory for small objects */
+#ifndef VORTEX_SCRIPT_INTERNAL_H
+#define VORTEX_SCRIPT_INTERNAL_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "base/assert.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/map.h"
+#include "script/alloc.h"
+#include "script/script.h"
+
+#define MESSAGE_MT "vortex.message"
+#define TIMER_MT   "vortex.timer"
+
+/* ---- what waits for the node: the tag of an operation points to one of these ---- */
+
+enum waiter_kind {
+  WAITER_TASK,
+  WAITER_TIMER,
+  WAITER_COLLECT, /* the script's own: a look for requests that ended unanswered */
+  WAITER_RUN,     /* the script's own: tasks became runnable outside the node's calls */
+};
+
+struct waiter {
+  enum waiter_kind kind;
+};
+
+enum task_state {
+  TASK_FREE,
+  TASK_READY, /* in the queue, with nargs values on its stack */
+  TASK_RUNNING,
+  TASK_WAITING, /* for the node's operation `token` */
+  TASK_PARKED,  /* for core.unpark, or for `token` if it has a timeout */
+};
+
+enum task_wait {
+  WAIT_NONE,
+  WAIT_SLEEP,
+  WAIT_RPC,
+  WAIT_TRY_RPC,
+  WAIT_PARK,
+};
+
+enum task_role {
+  ROLE_HANDLER, /* subject: the msg */
+  ROLE_TIMER,   /* subject: the timer */
+  ROLE_SPAWNED,
+  ROLE_INIT,
+};
+
+/* A coroutine of ours. Slot 1 of its stack holds its subject (or nil) for as long as it lives. */
+struct task {
+  struct waiter waiter; /* first, so that a tag is its task */
+  enum task_state state;
+  enum task_wait wait;
+  enum task_role role;
+  bool raise; /* the value it is resumed with is to be raised */
+  int nargs;
+  int ref; /* keeps co alive: it goes back to the pool */
+  lua_State *co;
+  void *subject; /* the msg or the timer in slot 1, or NULL */
+  uint64_t token;
+  uint64_t id;       /* known to scripts by core.task(); 0 = not asked for */
+  struct task *next; /* in the queue or in the pool */
+  struct task *all;  /* every task there is */
+  char origin[96];   /* of a spawned task: where */
+};
+
+/* A handler that a script registered. */
+struct handler {
+  int ref;       /* the function */
+  struct buf ok; /* JSON: "type":"<type>_ok" */
+  char *name;    /* owned */
+  bool warned;   /* that a request of this type ended unanswered */
+};
+
+struct script_field; /* encode.c */
+
+struct script {
+  struct script_config config;
+  struct script_alloc alloc;
+  lua_State *L;
+  struct node *node;
+
+  /* tasks */
+  struct task *volatile current; /* the running one, or NULL. Read by a signal handler. */
+  struct task *queue_first;
+  struct task **queue_last;
+  struct task *pool;
+  struct task *tasks;
+  int live;
+  struct map by_id;
+  uint64_t next_task_id;
+  bool running_queue;
+  struct waiter run_waiter;
+
+  /* handlers and hooks: references into the registry */
+  struct dict handlers;
+  int default_handler; /* LUA_NOREF = none */
+  int inits_ref;       /* a sequence of functions */
+  int exits_ref;
+  int module_ref; /* the table that gets id, ids and peers */
+  int check_ref;
+
+  bool initialized;  /* init has arrived */
+  bool started;      /* on_init has ended */
+  bool init_yielded; /* on_init has yielded: init_ok has left */
+  bool init_failed;
+  struct script_timer *pending_timers; /* created before on_init has ended */
+
+  /* requests that end unanswered */
+  bool collect_due;
+  struct waiter collect_waiter;
+
+  int message_mt_ref;
+  const void *message_mt;
+  int unanswered_mt_ref;
+  const void *unanswered_mt;
+  unsigned calls; /* of the node's, for tuning the collector now and then */
+
+  /* the codec */
+  int array_mt_ref;
+  const void *array_mt;
+  const void *object_mt;
+  int object_mt_ref;
+  int error_mt_ref;
+  const void *error_mt;
+  struct script_field *fields; /* scratch of the encoder */
+  size_t fields_len;
+  size_t fields_cap;
+  struct buf text; /* scratch of the decoder: strings with escapes */
+  struct buf body; /* scratch: a body that is sent several times */
+
+  struct buf written; /* io.write: a line that is not complete yet */
+};
+
+/* ---- task.c ---- */
+
+/* Takes a task from the pool. Its stack holds nil as subject. NULL if SCRIPT_TASKS_MAX are live. */
+struct task *task_new(struct script *s, enum task_role role);
+
+/* Starts a task whose stack holds subject, function and `nargs` arguments; runs it to its first yield. Then other runnable tasks run. */
+void task_start(struct script *s, struct task *t, int nargs);
+
+/* Appends a task to the queue; `nargs` values on its stack are what it is started or resumed with. */
+void task_enqueue(struct script *s, struct task *t, int nargs);
+
+/* Resumes a waiting task at once with `nargs` values on its stack; then other runnable tasks run. */
+void task_resume(struct script *s, struct task *t, int nargs);
+
+/* The task that runs on L, or raises and says why `what` cannot yield here. */
+struct task *task_check_yield(lua_State *L, const char *what);
+
+/* The node's operation of a task is over. */
+void task_complete(struct script *s, struct task *t, int status, const struct node_message *reply);
+
+/* Frees all tasks; the Lua state is closed already. */
+void task_free_all(struct script *s);
+
+/* Logs the error on top of the main stack with the task's traceback, and where it was spawned. `what` is what failed. */
+void task_log_error(struct script *s, struct task *t, const char *what);
+
+/* ---- message.c ---- */
+
+void message_open(struct script *s);
+void message_receive(struct script *s, const struct node_message *message);
+
+/* The handler's task has returned: its result (slot 2 of its stack, if there is one) is the answer. */
+void message_finish(struct script *s, struct task *t);
+
+/* The handler's task has raised; the error is on top of the main stack. Logs it unless it was deliberate, and answers. */
+void message_fail(struct script *s, struct task *t);
+
+/* Looks for requests that ended unanswered (WAITER_COLLECT). */
+void message_collect(struct script *s);
+
+/* ---- timer.c ---- */
+
+struct script_timer;
+void timer_open(lua_State *L);
+void timer_complete(struct script *s, struct script_timer *timer);
+void timer_finish(struct script *s, struct script_timer *timer); /* its task has ended */
+void timer_arm_pending(struct script *s);
+int timer_after(lua_State *L); /* Lua: after(seconds, fn) -> timer */
+int timer_every(lua_State *L); /* Lua: every(seconds, fn) -> timer */
+
+/* ---- errors.c ---- */
+
+void errors_open(struct script *s);
+
+/* Pushes an error object. `text` may be empty: the list's text is used then. */
+void errors_push(lua_State *L, long long code, const char *name, struct slice text, bool remote);
+void errors_push_code(lua_State *L, int error, bool remote);
+
+/* Whether the value is an error object; reads it. `text` is borrowed from the object. */
+bool errors_get(lua_State *L, int index, long long *code, bool *remote, struct slice *text);
+
+int errors_raise(lua_State *L); /* Lua: error(code | name | err, text) */
+int errors_new(lua_State *L);   /* Lua: error_new(code | name, text, fields) */
+int errors_is(lua_State *L);    /* Lua: is_error(v) */
+
+/* ---- others ---- */
+
+int api_open(lua_State *L); /* lua_CFunction: vortex.core */
+void stdlib_open(struct script *s);
+void stdlib_flush(struct script *s); /* logs what io.write was given without a newline */
+
+/* Seconds (a Lua number at `arg`) as nanoseconds; raises if it is not a number or negative. */
+uint64_t script_check_seconds(lua_State *L, int arg);
+
+#endif

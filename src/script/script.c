@@ -1,0 +1,400 @@
+/* Life of a script: its Lua state, the main chunk, and the behavior that the node calls. */
+#include "script/script.h"
+
+#include <lualib.h>
+#include <stdlib.h>
+
+#include "script/codec.h"
+#include "script/internal.h"
+#include "script/library.h"
+
+#define TUNE_EVERY_CALLS 1024 /* how often the collector's pace is looked at */
+
+struct script *script_of(lua_State *L)
+{
+  return *(struct script **)lua_getextraspace(L);
+}
+
+lua_State *script_lua(struct script *s)
+{
+  return s->L;
+}
+
+/* The collector's pace: a small heap may grow to ten times its size between two collections, a large one to twice. */
+static void tune_collector(struct script *s)
+{
+  int kb = lua_gc(s->L, LUA_GCCOUNT);
+  int pause = kb < 4096 ? 1000 : kb < 32768 ? 400 : 200;
+  lua_gc(s->L, LUA_GCINC, pause, 200, 0);
+}
+
+static int out_of_memory(lua_State *L)
+{
+  (void)L;
+  abort();
+}
+
+static int new_list(lua_State *L)
+{
+  lua_newtable(L);
+  return luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+struct script *script_new(const struct script_config *config)
+{
+  struct script *s = calloc(1, sizeof *s);
+  if (s == NULL) {
+    abort();
+  }
+  s->config = *config;
+  s->config.rpc_timeout_ns = config->rpc_timeout_ns != 0 ? config->rpc_timeout_ns : NODE_S_NS;
+  s->queue_last = &s->queue_first;
+  s->default_handler = LUA_NOREF;
+  s->module_ref = LUA_NOREF;
+  s->check_ref = LUA_NOREF;
+  s->collect_waiter.kind = WAITER_COLLECT;
+  s->run_waiter.kind = WAITER_RUN;
+  script_alloc_init(&s->alloc);
+  map_init(&s->by_id);
+  dict_init(&s->handlers);
+  bool own = config->alloc == NULL;
+  lua_State *L = lua_newstate(own ? script_alloc_realloc : config->alloc, own ? &s->alloc : config->alloc_arg);
+  if (L == NULL) {
+    free(s);
+    return NULL;
+  }
+  s->L = L;
+  *(struct script **)lua_getextraspace(L) = s; /* coroutines inherit it */
+  lua_atpanic(L, out_of_memory);
+  luaL_openlibs(L);
+  s->inits_ref = new_list(L);
+  s->exits_ref = new_list(L);
+  codec_open(s);
+  errors_open(s);
+  message_open(s);
+  timer_open(L);
+  stdlib_open(s);
+  script_library_open(L, config->library);
+  if (config->open != NULL) {
+    config->open(L, config->open_arg);
+  }
+  tune_collector(s);
+  return s;
+}
+
+void script_free(struct script *s)
+{
+  if (s == NULL) {
+    return;
+  }
+  lua_close(s->L);
+  task_free_all(s);
+  for (size_t i = dict_next(&s->handlers, 0); i < s->handlers.cap; i = dict_next(&s->handlers, i + 1)) {
+    struct handler *h = s->handlers.slots[i].value;
+    buf_free(&h->ok);
+    free(h->name);
+    free(h);
+  }
+  dict_free(&s->handlers);
+  map_free(&s->by_id);
+  free(s->fields);
+  buf_free(&s->text);
+  buf_free(&s->body);
+  buf_free(&s->written);
+  script_alloc_free(&s->alloc);
+  free(s);
+}
+
+void script_attach(struct script *s, struct node *n)
+{
+  s->node = n;
+  /* math.random: seeded by the node's world, not by the clock. */
+  lua_State *L = s->L;
+  lua_getglobal(L, "math");
+  lua_getfield(L, -1, "randomseed");
+  lua_pushinteger(L, (lua_Integer)node_random(n));
+  lua_pushinteger(L, (lua_Integer)node_random(n));
+  lua_call(L, 2, 0);
+  lua_pop(L, 1);
+}
+
+/* ---- the main chunk ---- */
+
+static int traceback(lua_State *L)
+{
+  const char *message = luaL_tolstring(L, 1, NULL);
+  luaL_traceback(L, L, message, 1);
+  return 1;
+}
+
+/* The folder of the script, for package.path: "." if it has none. */
+static struct slice folder_of(const char *path)
+{
+  const char *slash = strrchr(path, '/');
+  return slash == NULL ? SLICE(".") : slash == path ? SLICE("/") : slice_of(path, (size_t)(slash - path));
+}
+
+static void prefix_path(lua_State *L, const char *field, struct slice folder, const char *pattern)
+{
+  lua_getglobal(L, "package");
+  struct buf text = {0};
+  const char *p = pattern;
+  for (; *p != '\0'; p++) {
+    if (*p == '%') {
+      buf_append_slice(&text, folder);
+    } else {
+      buf_append_char(&text, *p);
+    }
+  }
+  lua_getfield(L, -1, field);
+  size_t len;
+  const char *old = lua_tolstring(L, -1, &len);
+  buf_append(&text, old, len);
+  lua_pushlstring(L, text.data, text.len);
+  lua_setfield(L, -3, field);
+  lua_pop(L, 2);
+  buf_free(&text);
+}
+
+/* Sets arg; leaves the script's arguments on the stack. Returns how many there are. */
+static int push_arguments(struct script *s)
+{
+  lua_State *L = s->L;
+  lua_createtable(L, s->config.argc, 1);
+  lua_pushstring(L, s->config.path);
+  lua_rawseti(L, -2, 0);
+  for (int i = 0; i < s->config.argc; i++) {
+    lua_pushstring(L, s->config.argv[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setglobal(L, "arg");
+  luaL_checkstack(L, s->config.argc + 1, "too many arguments");
+  for (int i = 0; i < s->config.argc; i++) {
+    lua_pushstring(L, s->config.argv[i]);
+  }
+  return s->config.argc;
+}
+
+/* The main chunk has returned a value: a service in the model of create and step. Lua: (service) */
+static int start_service(lua_State *L)
+{
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "vortex.step");
+  lua_call(L, 1, 1);
+  lua_getfield(L, -1, "start");
+  lua_pushvalue(L, 1);
+  lua_call(L, 1, 0);
+  return 0;
+}
+
+/* Runs in protected mode. Lua: (chunk, arguments …) */
+static int run_main(lua_State *L)
+{
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "vortex");
+  lua_call(L, 1, 0);
+  lua_call(L, lua_gettop(L) - 1, 1);
+  if (lua_istable(L, -1)) {
+    lua_getfield(L, -1, "step");
+    bool service = lua_isfunction(L, -1);
+    lua_pop(L, 1);
+    if (service) {
+      lua_pushcfunction(L, start_service);
+      lua_insert(L, -2);
+      lua_call(L, 1, 0);
+    }
+  }
+  return 0;
+}
+
+int script_load(struct script *s, struct buf *message)
+{
+  lua_State *L = s->L;
+  struct slice folder = folder_of(s->config.path);
+  prefix_path(L, "path", folder, "%/?.lua;%/?/init.lua;");
+  prefix_path(L, "cpath", folder, "%/?.so;");
+  lua_pushcfunction(L, traceback);
+  lua_pushcfunction(L, run_main);
+  int status = luaL_loadfilex(L, s->config.path, "t");
+  if (status == LUA_OK) {
+    int n = push_arguments(s);
+    status = lua_pcall(L, 1 + n, 0, 1);
+  }
+  if (status != LUA_OK) {
+    size_t len;
+    const char *text = luaL_tolstring(L, -1, &len);
+    buf_append(message, text, len);
+  }
+  lua_settop(L, 0);
+  return status == LUA_OK ? 0 : -1;
+}
+
+/* ---- the behavior ---- */
+
+static void push_slice(lua_State *L, struct slice text)
+{
+  lua_pushlstring(L, text.ptr, text.len);
+}
+
+/* vortex.id, vortex.ids, vortex.peers */
+static void publish_identity(struct script *s)
+{
+  lua_State *L = s->L;
+  if (s->module_ref == LUA_NOREF) {
+    return;
+  }
+  struct slice self = node_id(s->node);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, s->module_ref);
+  push_slice(L, self);
+  lua_setfield(L, -2, "id");
+  lua_newtable(L);
+  lua_newtable(L);
+  lua_Integer peers = 0;
+  for (size_t i = 0; i < node_member_count(s->node); i++) {
+    struct slice member = node_member(s->node, i);
+    push_slice(L, member);
+    lua_rawseti(L, -3, (lua_Integer)i + 1);
+    if (!slice_equal(member, self)) {
+      push_slice(L, member);
+      lua_rawseti(L, -2, ++peers);
+    }
+  }
+  lua_rawgeti(L, LUA_REGISTRYINDEX, s->array_mt_ref);
+  lua_pushvalue(L, -1);
+  lua_setmetatable(L, -3);
+  lua_setmetatable(L, -3);
+  lua_setfield(L, -3, "peers");
+  lua_setfield(L, -2, "ids");
+  lua_pop(L, 1);
+}
+
+/* Runs the functions of a list one after the other, across yields. Lua: (list) */
+static int run_hooks(lua_State *L, int status, lua_KContext next)
+{
+  (void)status;
+  lua_Integer n = (lua_Integer)lua_rawlen(L, 1);
+  for (lua_Integer i = (lua_Integer)next; i <= n; i++) {
+    lua_rawgeti(L, 1, i);
+    lua_callk(L, 0, 0, (lua_KContext)(i + 1), run_hooks);
+  }
+  return 0;
+}
+
+static int run_inits(lua_State *L)
+{
+  return run_hooks(L, LUA_OK, 1);
+}
+
+static enum node_init_result on_init(void *self)
+{
+  struct script *s = self;
+  s->initialized = true;
+  publish_identity(s);
+  struct task *t = task_new(s, ROLE_INIT);
+  if (t == NULL) { /* the main chunk has spawned too many */
+    node_log(s->node, LOG_ERROR, "on_init cannot run: %d tasks are waiting already", SCRIPT_TASKS_MAX);
+    return NODE_INIT_FAILED;
+  }
+  lua_pushcfunction(t->co, run_inits);
+  lua_rawgeti(t->co, LUA_REGISTRYINDEX, s->inits_ref);
+  task_start(s, t, 1);
+  s->init_yielded = true;
+  return s->init_failed ? NODE_INIT_FAILED : s->started ? NODE_INIT_DONE : NODE_INIT_PENDING;
+}
+
+static void count_call(struct script *s)
+{
+  if (++s->calls % TUNE_EVERY_CALLS == 0) {
+    tune_collector(s);
+  }
+}
+
+static void on_message(void *self, const struct node_message *message)
+{
+  count_call(self);
+  message_receive(self, message);
+}
+
+static void on_complete(void *self, uint64_t token, void *tag, int status, const struct node_message *reply)
+{
+  struct script *s = self;
+  struct waiter *waiter = tag;
+  (void)token;
+  count_call(s);
+  switch (waiter->kind) {
+  case WAITER_TASK:
+    task_complete(s, (struct task *)waiter, status, reply);
+    break;
+  case WAITER_TIMER:
+    timer_complete(s, (struct script_timer *)waiter);
+    break;
+  case WAITER_COLLECT:
+    message_collect(s);
+    break;
+  case WAITER_RUN:
+    script_run_ready(s);
+    break;
+  }
+}
+
+static bool on_busy(void *self)
+{
+  struct script *s = self;
+  return s->live > 0;
+}
+
+static void on_stop(void *self)
+{
+  struct script *s = self;
+  lua_State *L = s->L;
+  stdlib_flush(s);
+  lua_pushcfunction(L, traceback);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, s->exits_ref);
+  lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
+  for (lua_Integer i = 1; i <= n; i++) {
+    lua_rawgeti(L, -1, i);
+    if (lua_pcall(L, 0, 0, -3) != LUA_OK) {
+      script_report(s, L, "on_exit");
+    }
+  }
+  lua_pop(L, 2);
+  stdlib_flush(s);
+}
+
+struct node_behavior script_behavior(struct script *s)
+{
+  return (struct node_behavior){
+      .self = s,
+      .init = on_init,
+      .message = on_message,
+      .complete = on_complete,
+      .busy = on_busy,
+      .stop = on_stop,
+  };
+}
+
+void script_report(struct script *s, lua_State *L, const char *where)
+{
+  node_log(s->node, LOG_ERROR, "error in %s: %s", where, luaL_tolstring(L, -1, NULL));
+  lua_pop(L, 2);
+}
+
+/* ---- the watchdog ---- */
+
+static void report_busy(lua_State *L, lua_Debug *ar)
+{
+  (void)ar;
+  struct script *s = script_of(L);
+  lua_sethook(L, NULL, 0, 0);
+  luaL_traceback(L, L, "a handler has held the loop for over a second; it is here now:", 0);
+  size_t len;
+  const char *text = lua_tolstring(L, -1, &len);
+  node_log_text(s->node, LOG_WARN, slice_of(text, len));
+  lua_pop(L, 1);
+}
+
+void script_interrupt(struct script *s)
+{
+  struct task *t = s->current;
+  lua_sethook(t != NULL ? t->co : s->L, report_busy, LUA_MASKCOUNT, 1);
+}

@@ -1,0 +1,115 @@
+/* The standard library where it would touch the protocol or the process: print and io.write go to the log, os.exit writes first what is
+ * queued. */
+#include "script/internal.h"
+
+static int l_print(lua_State *L)
+{
+  struct buf text = {0};
+  int n = lua_gettop(L);
+  for (int i = 1; i <= n; i++) {
+    size_t len;
+    const char *piece = luaL_tolstring(L, i, &len);
+    if (i > 1) {
+      buf_append_char(&text, '\t');
+    }
+    buf_append(&text, piece, len);
+    lua_pop(L, 1);
+  }
+  node_log_text(script_of(L)->node, LOG_INFO, buf_slice(&text));
+  buf_free(&text);
+  return 0;
+}
+
+/* Logs the complete lines of what io.write was given. */
+static void log_lines(struct script *s)
+{
+  char *newline;
+  while (s->written.len > 0 && (newline = memchr(s->written.data, '\n', s->written.len)) != NULL) {
+    size_t len = (size_t)(newline - s->written.data);
+    node_log_text(s->node, LOG_INFO, slice_of(s->written.data, len));
+    buf_consume(&s->written, len + 1);
+  }
+}
+
+void stdlib_flush(struct script *s)
+{
+  if (s->written.len > 0) {
+    node_log_text(s->node, LOG_INFO, buf_slice(&s->written));
+    buf_clear(&s->written);
+  }
+}
+
+/* Lua: io.write(…). Upvalues: the original, io.output, io.stdout. Files that the script opened are written as ever. */
+static int l_io_write(lua_State *L)
+{
+  struct script *s = script_of(L);
+  int n = lua_gettop(L);
+  lua_pushvalue(L, lua_upvalueindex(2));
+  lua_call(L, 0, 1);
+  bool is_stdout = lua_rawequal(L, -1, lua_upvalueindex(3));
+  lua_pop(L, 1);
+  if (!is_stdout) {
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_call(L, n, LUA_MULTRET);
+    return lua_gettop(L);
+  }
+  for (int i = 1; i <= n; i++) {
+    size_t len;
+    const char *piece = luaL_checklstring(L, i, &len);
+    buf_append(&s->written, piece, len);
+  }
+  log_lines(s);
+  lua_pushvalue(L, lua_upvalueindex(3));
+  return 1;
+}
+
+/* Lua: os.exit(code, close). Upvalue: the original. */
+static int l_os_exit(lua_State *L)
+{
+  struct script *s = script_of(L);
+  stdlib_flush(s);
+  if (s->config.flush != NULL) {
+    s->config.flush(s->config.flush_arg);
+  }
+  lua_settop(L, 1); /* never closes the state below a running task */
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  lua_call(L, 1, 0);
+  return 0;
+}
+
+static void replace_io_write(lua_State *L)
+{
+  lua_getglobal(L, "io");
+  lua_getfield(L, -1, "write");
+  lua_getfield(L, -2, "output");
+  lua_getfield(L, -3, "stdout");
+  lua_pushcclosure(L, l_io_write, 3);
+  lua_setfield(L, -2, "write");
+  /* io.stdout:write goes to descriptor 1, which is stderr: line by line, as a log. */
+  lua_getfield(L, -1, "stdout");
+  lua_getfield(L, -1, "setvbuf");
+  lua_insert(L, -2);
+  lua_pushliteral(L, "line");
+  lua_call(L, 2, 0);
+  lua_pop(L, 1);
+}
+
+static void replace_os_exit(lua_State *L)
+{
+  lua_getglobal(L, "os");
+  lua_getfield(L, -1, "exit");
+  lua_pushcclosure(L, l_os_exit, 1);
+  lua_setfield(L, -2, "exit");
+  lua_pop(L, 1);
+}
+
+void stdlib_open(struct script *s)
+{
+  lua_State *L = s->L;
+  lua_pushcfunction(L, l_print);
+  lua_setglobal(L, "print");
+  replace_io_write(L);
+  replace_os_exit(L);
+}

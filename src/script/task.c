@@ -1,0 +1,270 @@
+/* Tasks: coroutines that are started by a message, a timer or a script, and that yield only in our own waiting calls.
+ *
+ * A task's coroutine goes back to a pool when it ends. Slot 1 of its stack holds the subject (the msg or the timer it runs for), below the
+ * function that runs, so that the collector sees it and it needs no reference of its own. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "script/codec.h"
+#include "script/internal.h"
+
+struct task *task_new(struct script *s, enum task_role role)
+{
+  if (s->live >= SCRIPT_TASKS_MAX) {
+    return NULL;
+  }
+  struct task *t = s->pool;
+  if (t != NULL) {
+    s->pool = t->next;
+  } else {
+    t = calloc(1, sizeof *t);
+    if (t == NULL) {
+      abort();
+    }
+    t->waiter.kind = WAITER_TASK;
+    t->co = lua_newthread(s->L);
+    t->ref = luaL_ref(s->L, LUA_REGISTRYINDEX);
+    t->all = s->tasks;
+    s->tasks = t;
+  }
+  assert(t->state == TASK_FREE);
+  assert(lua_gettop(t->co) == 0);
+  t->state = TASK_READY;
+  t->wait = WAIT_NONE;
+  t->role = role;
+  t->raise = false;
+  t->subject = NULL;
+  t->origin[0] = '\0';
+  t->next = NULL;
+  s->live++;
+  lua_pushnil(t->co);
+  return t;
+}
+
+static void release(struct script *s, struct task *t)
+{
+  if (t->id != 0) {
+    map_remove(&s->by_id, t->id);
+    t->id = 0;
+  }
+  lua_settop(t->co, 0);
+  t->state = TASK_FREE;
+  t->next = s->pool;
+  s->pool = t;
+  s->live--;
+}
+
+void task_free_all(struct script *s)
+{
+  while (s->tasks != NULL) {
+    struct task *t = s->tasks;
+    s->tasks = t->all;
+    free(t);
+  }
+}
+
+void task_log_error(struct script *s, struct task *t, const char *what)
+{
+  lua_State *L = s->L;
+  struct buf text = {0};
+  buf_printf(&text, "error in %s: %s", what, luaL_tolstring(L, -1, NULL));
+  luaL_traceback(L, t->co, NULL, 0);
+  buf_printf(&text, "\n%s", lua_tostring(L, -1));
+  if (t->origin[0] != '\0') {
+    buf_printf(&text, "\n\t(spawned at %s)", t->origin);
+  }
+  node_log_text(s->node, LOG_ERROR, buf_slice(&text));
+  buf_free(&text);
+  lua_pop(L, 2);
+}
+
+static void init_ended(struct script *s, bool failed)
+{
+  if (failed) {
+    s->init_failed = true;
+    if (s->init_yielded) {
+      node_fail(s->node);
+    }
+    return;
+  }
+  s->started = true;
+  timer_arm_pending(s);
+  if (s->init_yielded) {
+    node_ready(s->node);
+  }
+}
+
+/* The task's function has returned. */
+static void returned(struct script *s, struct task *t)
+{
+  switch (t->role) {
+  case ROLE_HANDLER:
+    message_finish(s, t);
+    break;
+  case ROLE_TIMER:
+    timer_finish(s, t->subject);
+    break;
+  case ROLE_INIT:
+    init_ended(s, false);
+    break;
+  case ROLE_SPAWNED:
+    break;
+  }
+  release(s, t);
+}
+
+/* Closes what is to be closed in a task that raised, and makes its coroutine usable again. The error is on top of the main stack. */
+static void reset(struct script *s, struct task *t)
+{
+  lua_State *L = s->L;
+  if (lua_resetthread(t->co) != LUA_OK) { /* also for the error it had before */
+    lua_xmove(t->co, L, 1);
+    if (!lua_rawequal(L, -1, -2)) {
+      node_log(s->node, LOG_ERROR, "error in a __close metamethod: %s", luaL_tolstring(L, -1, NULL));
+      lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+  }
+}
+
+/* The task has raised; the error is on top of the main stack (its own may be full), which is popped. */
+static void raised(struct script *s, struct task *t)
+{
+  luaL_checkstack(s->L, 16, "error");
+  switch (t->role) {
+  case ROLE_HANDLER:
+    message_fail(s, t);
+    break;
+  case ROLE_TIMER:
+    task_log_error(s, t, "a timer");
+    timer_finish(s, t->subject);
+    break;
+  case ROLE_INIT:
+    task_log_error(s, t, "on_init");
+    init_ended(s, true);
+    break;
+  case ROLE_SPAWNED:
+    task_log_error(s, t, "a spawned task");
+    break;
+  }
+  reset(s, t);
+  lua_pop(s->L, 1);
+  release(s, t);
+}
+
+/* Runs a task until it yields or ends. */
+static void run(struct script *s, struct task *t, int nargs)
+{
+  assert(s->current == NULL);
+  t->state = TASK_RUNNING;
+  t->wait = WAIT_NONE;
+  s->current = t;
+  int nres;
+  int status = lua_resume(t->co, s->L, nargs, &nres);
+  s->current = NULL;
+  if (status == LUA_OK) {
+    returned(s, t);
+  } else if (status != LUA_YIELD) {
+    lua_xmove(t->co, s->L, 1);
+    raised(s, t);
+  } else if (t->wait == WAIT_NONE) {
+    lua_pushliteral(s->L, "coroutine.yield in a task: nothing would resume it (only vortex's own waiting calls yield a task)");
+    raised(s, t);
+  } else {
+    t->state = t->wait == WAIT_PARK ? TASK_PARKED : TASK_WAITING;
+  }
+}
+
+void task_enqueue(struct script *s, struct task *t, int nargs)
+{
+  t->state = TASK_READY;
+  t->nargs = nargs;
+  t->next = NULL;
+  *s->queue_last = t;
+  s->queue_last = &t->next;
+}
+
+void script_run_ready(struct script *s)
+{
+  if (s->running_queue || s->current != NULL || !s->initialized) {
+    return;
+  }
+  s->running_queue = true;
+  while (s->queue_first != NULL) {
+    struct task *t = s->queue_first;
+    s->queue_first = t->next;
+    if (s->queue_first == NULL) {
+      s->queue_last = &s->queue_first;
+    }
+    run(s, t, t->nargs);
+  }
+  s->running_queue = false;
+}
+
+void task_start(struct script *s, struct task *t, int nargs)
+{
+  run(s, t, nargs);
+  script_run_ready(s);
+}
+
+void task_resume(struct script *s, struct task *t, int nargs)
+{
+  assert(t->state == TASK_WAITING || t->state == TASK_PARKED);
+  run(s, t, nargs);
+  script_run_ready(s);
+}
+
+/* Pushes what a reply means to the task that waits for it; returns how many values that is. */
+static int push_reply(struct script *s, struct task *t, const struct node_message *reply)
+{
+  codec_decode(s, t->co, reply->body);
+  if (!slice_equal(reply->type, SLICE("error"))) {
+    return 1;
+  }
+  lua_State *L = t->co;
+  lua_getfield(L, -1, "code");
+  lua_getfield(L, -2, "text");
+  long long code = lua_isinteger(L, -2) ? (long long)lua_tointeger(L, -2) : error_protocol_code(ERROR_CRASH);
+  size_t len = 0;
+  const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &len) : NULL;
+  errors_push(L, code, NULL, slice_of(text, len), true);
+  lua_replace(L, -4);
+  lua_pop(L, 2);
+  return -1;
+}
+
+void task_complete(struct script *s, struct task *t, int status, const struct node_message *reply)
+{
+  assert(t->state == TASK_WAITING || t->state == TASK_PARKED);
+  enum task_wait wait = t->wait;
+  int pushed = 0; /* -1: an error object */
+  if (reply != NULL) {
+    pushed = push_reply(s, t, reply);
+  } else if (status != 0 || wait == WAIT_PARK) {
+    errors_push_code(t->co, status != 0 ? status : ERROR_TIMEOUT, true);
+    pushed = -1;
+  }
+  if (pushed < 0 && wait != WAIT_RPC) { /* nil, err */
+    lua_pushnil(t->co);
+    lua_insert(t->co, -2);
+    pushed = 2;
+  }
+  t->raise = pushed < 0;
+  task_resume(s, t, pushed < 0 ? 1 : pushed);
+}
+
+struct task *task_check_yield(lua_State *L, const char *what)
+{
+  struct script *s = script_of(L);
+  struct task *t = s->current;
+  if (t == NULL) {
+    luaL_error(L, "%s waits, so it must be called in a handler, a timer, on_init or a spawned task (use vortex.spawn)", what);
+  }
+  if (t->co != L) {
+    luaL_error(L, "%s cannot wait inside a coroutine of the script's own (use vortex.spawn instead of coroutine.wrap)", what);
+  }
+  if (!lua_isyieldable(L)) {
+    luaL_error(L, "%s cannot wait here: below table.sort, string.gsub, a metamethod, require or another C function", what);
+  }
+  return t;
+}
