@@ -142,9 +142,9 @@ function Kv:try_cas(key, from, to, opts)
   return reply and true, err
 end
 
---- Changes a key by a function of its value, and returns the new value. The function gets a copy, of `default` if the key does not exist; it
---- runs again whenever somebody else changed the key first, until the deadline has passed (11: certainly not changed). A timeout is never
---- retried, since the change may have happened.
+--- Changes a key by a function of its value, and returns the new value. The function gets a copy, of `default` if the key does not
+--- exist; it runs again whenever somebody else changed the key first, until the deadline has passed (11: certainly not changed). A
+--- timeout is never retried, since the change may have happened.
 ---@param key any
 ---@param default any
 ---@param fn fun(value: any): any

@@ -10,6 +10,8 @@
 #include "node/node.h"
 #include "script/script.h"
 
+int luaopen_cjson_safe(lua_State *L); /* exported by lua-cjson, missing in its header */
+
 static void open_libraries(lua_State *L, void *arg)
 {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
@@ -26,9 +28,13 @@ static void flush(void *host)
   host_flush(host, 1000);
 }
 
+/* In a signal handler on the loop's thread: `script` points to where run() keeps the script. */
 static void interrupt(void *script)
 {
-  script_interrupt(script);
+  struct script *volatile *watched = script;
+  if (*watched != NULL) {
+    script_interrupt(*watched);
+  }
 }
 
 static int complain(const struct options *o, const struct buf *message)
@@ -43,8 +49,14 @@ static int complain(const struct options *o, const struct buf *message)
 
 static int run(const struct options *o)
 {
+  struct script *volatile watched = NULL;
   struct host *host = host_new(&(struct host_config){
-      .line_max_bytes = o->line_max_bytes, .log_level = o->log_level, .log_json = o->log_json});
+      .line_max_bytes = o->line_max_bytes,
+      .log_level = o->log_level,
+      .log_json = o->log_json,
+      .on_busy = interrupt,
+      .on_busy_arg = (void *)&watched,
+  });
   if (host == NULL) {
     return 1;
   }
@@ -67,11 +79,11 @@ static int run(const struct options *o)
   struct node_behavior behavior = script_behavior(script);
   struct node *node = node_new(&config, &env, &behavior);
   script_attach(script, node);
-  host_watch(host, interrupt, script);
+  watched = script;
   struct buf message = {0};
   int status = script_load(script, &message) == 0 ? host_run(host, node) : complain(o, &message);
   buf_free(&message);
-  host_watch(host, NULL, NULL);
+  watched = NULL;
   script_free(script);
   node_free(node);
   host_free(host);

@@ -1,5 +1,6 @@
 #include "json/write.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -187,6 +188,32 @@ static bool find_digits(double value, int precision, struct digits *d)
   return strtod(text, NULL) == value;
 }
 
+/* One more in the last of 16 digits, where the nearest 16 did not do. At a power of two the doubles below lie closer than those above:
+ * the nearest decimal may be below and miss, and the next one above, farther away, still hit. */
+static bool find_digits_above(double value, struct digits *d)
+{
+  const int precision = DIGITS_MAX - 1;
+  int binary_exponent;
+  if (frexp(value, &binary_exponent) != 0.5) {
+    return false;
+  }
+  uint64_t mantissa = 0;
+  for (int i = 0; i < precision; i++) {
+    mantissa = mantissa * 10 + (i < d->count ? (uint64_t)(d->digit[i] - '0') : 0);
+  }
+  mantissa++;
+  char text[NUMBER_SIZE_MAX];
+  snprintf(text, sizeof text, "%" PRIu64 "e%d", mantissa, d->exponent - precision + 1);
+  if (strtod(text, NULL) != value) {
+    return false;
+  }
+  d->count = (int)(strchr(text, 'e') - text);
+  memcpy(d->digit, text, (size_t)d->count);
+  d->exponent += d->count - precision; /* 9.99… became 10.00… */
+  trim(d);
+  return true;
+}
+
 static struct digits shortest_digits(double value)
 {
   struct digits d;
@@ -199,9 +226,11 @@ static struct digits shortest_digits(double value)
       return d;
     }
   }
-  bool same = find_digits(value, DIGITS_MAX, &d);
-  assert(same);
-  (void)same;
+  if (!find_digits_above(value, &d)) {
+    bool same = find_digits(value, DIGITS_MAX, &d);
+    assert(same);
+    (void)same;
+  }
   return d;
 }
 

@@ -210,7 +210,7 @@ void node_reply_send(struct node *n, struct node_request *request)
 
 int node_reply_error(struct node *n, struct node_request *request, long long code, struct slice text)
 {
-  int error;
+  int error = 0;
   struct buf *line = node_reply_begin(n, request, &error);
   if (line == NULL) {
     return error;

@@ -168,7 +168,7 @@ static void numbers_do_not_depend_on_the_locale(void **state)
   assert_true(real == 1e20);
 }
 
-static void expect_string(struct slice raw, struct slice expected, int unpaired)
+static void expect_reading(struct slice raw, struct slice expected, int unpaired)
 {
   struct buf out = {0};
   buf_append_str(&out, "before:");
@@ -183,29 +183,29 @@ static void expect_string(struct slice raw, struct slice expected, int unpaired)
 static void strings_are_unescaped(void **state)
 {
   (void)state;
-  expect_string(SLICE(""), SLICE(""), 0);
-  expect_string(SLICE("plain \xC3\xA4"), SLICE("plain \xC3\xA4"), 0);
-  expect_string(SLICE("\\\"\\\\\\/\\b\\f\\n\\r\\t"), SLICE("\"\\/\b\f\n\r\t"), 0);
-  expect_string(SLICE("a\\u0000b"), SLICE("a\0b"), 0);
-  expect_string(SLICE("\\u0041\\u00e9\\u00E9\\u20AC\\uFFFF"), SLICE("A\xC3\xA9\xC3\xA9\xE2\x82\xAC\xEF\xBF\xBF"), 0);
-  expect_string(SLICE("\\u007F\\u0080\\u07ff\\u0800"), SLICE("\x7F\xC2\x80\xDF\xBF\xE0\xA0\x80"), 0);
-  expect_string(SLICE("\\\\u0041"), SLICE("\\u0041"), 0);
+  expect_reading(SLICE(""), SLICE(""), 0);
+  expect_reading(SLICE("plain \xC3\xA4"), SLICE("plain \xC3\xA4"), 0);
+  expect_reading(SLICE("\\\"\\\\\\/\\b\\f\\n\\r\\t"), SLICE("\"\\/\b\f\n\r\t"), 0);
+  expect_reading(SLICE("a\\u0000b"), SLICE("a\0b"), 0);
+  expect_reading(SLICE("\\u0041\\u00e9\\u00E9\\u20AC\\uFFFF"), SLICE("A\xC3\xA9\xC3\xA9\xE2\x82\xAC\xEF\xBF\xBF"), 0);
+  expect_reading(SLICE("\\u007F\\u0080\\u07ff\\u0800"), SLICE("\x7F\xC2\x80\xDF\xBF\xE0\xA0\x80"), 0);
+  expect_reading(SLICE("\\\\u0041"), SLICE("\\u0041"), 0);
 }
 
 static void surrogates_pair_up_or_are_replaced(void **state)
 {
   (void)state;
-  expect_string(SLICE("\\ud83d\\ude39"), SLICE("\xF0\x9F\x98\xB9"), 0);
-  expect_string(SLICE("\\uD800\\uDC00\\uDBFF\\uDFFF"), SLICE("\xF0\x90\x80\x80\xF4\x8F\xBF\xBF"), 0);
+  expect_reading(SLICE("\\ud83d\\ude39"), SLICE("\xF0\x9F\x98\xB9"), 0);
+  expect_reading(SLICE("\\uD800\\uDC00\\uDBFF\\uDFFF"), SLICE("\xF0\x90\x80\x80\xF4\x8F\xBF\xBF"), 0);
 #define GONE "\xEF\xBF\xBD"
-  expect_string(SLICE("\\ud800"), SLICE(GONE), 1);
-  expect_string(SLICE("\\udc00"), SLICE(GONE), 1);
-  expect_string(SLICE("\\ud800abc"), SLICE(GONE "abc"), 1);
-  expect_string(SLICE("\\ud800\\n"), SLICE(GONE "\n"), 1);
-  expect_string(SLICE("\\udc00\\ud800"), SLICE(GONE GONE), 2);
-  expect_string(SLICE("\\ud800\\ud800\\udc00"), SLICE(GONE "\xF0\x90\x80\x80"), 1);
-  expect_string(SLICE("\\ud888\\u1234"), SLICE(GONE "\xE1\x88\xB4"), 1);
-  expect_string(SLICE("\\ud800\\\\udc00"), SLICE(GONE "\\udc00"), 1);
+  expect_reading(SLICE("\\ud800"), SLICE(GONE), 1);
+  expect_reading(SLICE("\\udc00"), SLICE(GONE), 1);
+  expect_reading(SLICE("\\ud800abc"), SLICE(GONE "abc"), 1);
+  expect_reading(SLICE("\\ud800\\n"), SLICE(GONE "\n"), 1);
+  expect_reading(SLICE("\\udc00\\ud800"), SLICE(GONE GONE), 2);
+  expect_reading(SLICE("\\ud800\\ud800\\udc00"), SLICE(GONE "\xF0\x90\x80\x80"), 1);
+  expect_reading(SLICE("\\ud888\\u1234"), SLICE(GONE "\xE1\x88\xB4"), 1);
+  expect_reading(SLICE("\\ud800\\\\udc00"), SLICE(GONE "\\udc00"), 1);
 #undef GONE
 }
 

@@ -66,7 +66,8 @@ static void doubles_have_one_form(void **state)
   expect_double(1.0 / 3, "0.3333333333333333");
   expect_double(100.0 / 3, "33.333333333333336");
   expect_double(999999999999999.9, "999999999999999.9");
-  expect_double(4503599627370497.5, "4503599627370497.5");
+  expect_double(2251799813685249.5, "2251799813685249.5");
+  expect_double(0x1p-44, "5.684341886080802e-14");
   expect_double(5e-324, "5e-324");
   expect_double(1e-310, "1e-310");
   expect_double(DBL_MIN, "2.2250738585072014e-308");
@@ -84,6 +85,16 @@ static void what_is_not_a_number_is_refused(void **state)
     assert_true(slice_equal(buf_slice(&out), SLICE("before")));
     buf_free(&out);
   }
+}
+
+/* The double so many representations above a positive one. */
+static double neighbour_of(double value, int64_t steps)
+{
+  uint64_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  bits += (uint64_t)steps;
+  memcpy(&value, &bits, sizeof value);
+  return value;
 }
 
 static int digit_count(struct slice text)
@@ -139,7 +150,7 @@ static void expect_round_trip(double value)
     assert_true(fabs(value) <= 0x1p53);
     real = (double)integer;
   } else {
-    assert_true(value != floor(value) || fabs(value) > 0x1p53);
+    assert_true(fabs(value) > 0x1p53 || value != (double)(int64_t)value);
   }
   if (real != value) {
     fail_msg("%a is written as %.*s and read as %a", value, (int)text.len, text.ptr, real);
@@ -171,16 +182,16 @@ static void every_double_round_trips_in_the_fewest_digits(void **state)
   }
   for (int e = -1074; e < 1024; e++) {
     expect_round_trip(ldexp(1, e));
-    expect_round_trip(nextafter(ldexp(1, e), 0));
-    expect_round_trip(nextafter(ldexp(1, e), INFINITY));
+    expect_round_trip(neighbour_of(ldexp(1, e), -1));
+    expect_round_trip(neighbour_of(ldexp(1, e), 1));
   }
   for (int e = -323; e <= 308; e++) {
     char text[16];
     snprintf(text, sizeof text, "1e%d", e);
     double value = strtod(text, NULL);
     expect_round_trip(value);
-    expect_round_trip(-nextafter(value, 0));
-    expect_round_trip(nextafter(value, INFINITY));
+    expect_round_trip(-neighbour_of(value, -1));
+    expect_round_trip(neighbour_of(value, 1));
   }
   for (int64_t d = -4; d <= 4; d++) {
     expect_round_trip((double)((INT64_C(1) << 53) + d));
@@ -225,7 +236,7 @@ static void doubles_do_not_depend_on_the_locale(void **state)
   setlocale(LC_ALL, "C");
 }
 
-static void expect_string(struct slice text, struct slice expected)
+static void expect_quoted(struct slice text, struct slice expected)
 {
   struct buf out = {0};
   assert_int_equal(json_write_string(&out, text), 0);
@@ -238,14 +249,14 @@ static void expect_string(struct slice text, struct slice expected)
 static void strings_are_escaped_no_more_than_needed(void **state)
 {
   (void)state;
-  expect_string(slice_of(NULL, 0), SLICE("\"\""));
-  expect_string(SLICE("plain"), SLICE("\"plain\""));
-  expect_string(SLICE("a/b\x7F"), SLICE("\"a/b\x7F\""));
-  expect_string(SLICE("\"\\"), SLICE("\"\\\"\\\\\""));
-  expect_string(SLICE("\b\f\n\r\t"), SLICE("\"\\b\\f\\n\\r\\t\""));
-  expect_string(SLICE("\0\x01\x1F"), SLICE("\"\\u0000\\u0001\\u001f\""));
-  expect_string(SLICE("\xC3\xA4\xE2\x82\xAC\xF0\x9F\x8C\x80"), SLICE("\"\xC3\xA4\xE2\x82\xAC\xF0\x9F\x8C\x80\""));
-  expect_string(SLICE("12345678\n12345678\"1234567\\x"), SLICE("\"12345678\\n12345678\\\"1234567\\\\x\""));
+  expect_quoted(slice_of(NULL, 0), SLICE("\"\""));
+  expect_quoted(SLICE("plain"), SLICE("\"plain\""));
+  expect_quoted(SLICE("a/b\x7F"), SLICE("\"a/b\x7F\""));
+  expect_quoted(SLICE("\"\\"), SLICE("\"\\\"\\\\\""));
+  expect_quoted(SLICE("\b\f\n\r\t"), SLICE("\"\\b\\f\\n\\r\\t\""));
+  expect_quoted(SLICE("\0\x01\x1F"), SLICE("\"\\u0000\\u0001\\u001f\""));
+  expect_quoted(SLICE("\xC3\xA4\xE2\x82\xAC\xF0\x9F\x8C\x80"), SLICE("\"\xC3\xA4\xE2\x82\xAC\xF0\x9F\x8C\x80\""));
+  expect_quoted(SLICE("12345678\n12345678\"1234567\\x"), SLICE("\"12345678\\n12345678\\\"1234567\\\\x\""));
 }
 
 static void what_is_not_utf8_is_refused_and_leaves_no_trace(void **state)
