@@ -7,7 +7,15 @@
 
 #include "host/log.h"
 
-enum { OPT_LOG_LEVEL = 256, OPT_LOG_JSON, OPT_CHECK, OPT_RPC_TIMEOUT, OPT_LATE_REPLY, OPT_MAX_LINE, OPT_LIBRARY };
+enum {
+  OPT_LOG_LEVEL = 256,
+  OPT_LOG_JSON,
+  OPT_CHECK,
+  OPT_RPC_TIMEOUT,
+  OPT_LATE_REPLY,
+  OPT_MAX_LINE,
+  OPT_LIBRARY
+};
 
 static const struct option long_options[] = {
     {"help", no_argument, NULL, 'h'},
@@ -22,29 +30,28 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-static const char help[] =
-    "Usage: vortex-lua [options] SCRIPT [ARGS...]\n"
-    "\n"
-    "Runs a Lua script as a node that speaks Maelstrom's protocol on stdin and stdout.\n"
-    "\n"
-    "Options:\n"
-    "  --log-level LEVEL      debug, info, warn or error (default: info)\n"
-    "  --log-json             write the log as JSON lines\n"
-    "  --check[=WORKLOAD]     refuse replies that Maelstrom's schemas would refuse; without a\n"
-    "                         workload, infer it from the requests\n"
-    "  --rpc-timeout SECONDS  default timeout of an RPC (default: 1)\n"
-    "  --late-reply SECONDS   drop answers to clients' requests older than this (default: 4.5; 0: never)\n"
-    "  --max-line BYTES       skip longer input lines (default: 16777216)\n"
-    "  --lua-path DIR         take vortex's own Lua files from DIR instead of the binary\n"
-    "  -h, --help             this text\n"
-    "  -V, --version          the version\n"
-    "\n"
-    "Examples:\n"
-    "  vortex-lua echo.lua < requests.jsonl\n"
-    "  maelstrom test -w echo --bin ./echo.lua --node-count 1 --time-limit 10\n"
-    "                         (echo.lua is executable and begins with #!/usr/bin/env vortex-lua)\n"
-    "  maelstrom test -w echo --bin ./vortex-lua --node-count 1 --time-limit 10 -- /path/to/echo.lua\n"
-    "  vortex-lua --check=broadcast --log-level debug broadcast.lua\n";
+static const char help[] = "Usage: vortex-lua [options] SCRIPT [ARGS...]\n"
+                           "\n"
+                           "Runs a Lua script as a node that speaks Maelstrom's protocol on stdin and stdout.\n"
+                           "\n"
+                           "Options:\n"
+                           "  --log-level LEVEL      debug, info, warn or error (default: info)\n"
+                           "  --log-json             write the log as JSON lines\n"
+                           "  --check[=WORKLOAD]     refuse replies that Maelstrom's schemas would refuse; without a\n"
+                           "                         workload, infer it from the requests\n"
+                           "  --rpc-timeout SECONDS  default timeout of an RPC (default: 1)\n"
+                           "  --late-reply SECONDS   drop answers to clients' requests older than this (default: 4.5; 0: never)\n"
+                           "  --max-line BYTES       skip longer input lines (default: 16777216)\n"
+                           "  --lua-path DIR         take vortex's own Lua files from DIR instead of the binary\n"
+                           "  -h, --help             this text\n"
+                           "  -V, --version          the version\n"
+                           "\n"
+                           "Examples:\n"
+                           "  vortex-lua echo.lua < requests.jsonl\n"
+                           "  maelstrom test -w echo --bin ./echo.lua --node-count 1 --time-limit 10\n"
+                           "                         (echo.lua is executable and begins with #!/usr/bin/env vortex-lua)\n"
+                           "  maelstrom test -w echo --bin ./vortex-lua --node-count 1 --time-limit 10 -- /path/to/echo.lua\n"
+                           "  vortex-lua --check=broadcast --log-level debug broadcast.lua\n";
 
 /* Edit distance (Levenshtein) between two short names. */
 static size_t distance(const char *a, const char *b)

@@ -1,5 +1,6 @@
 #include "json/write.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>
@@ -193,8 +194,10 @@ static bool find_digits(double value, int precision, struct digits *d)
 static bool find_digits_above(double value, struct digits *d)
 {
   const int precision = DIGITS_MAX - 1;
-  int binary_exponent;
-  if (frexp(value, &binary_exponent) != 0.5) {
+  uint64_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  bool power_of_two = (bits & ((UINT64_C(1) << (DBL_MANT_DIG - 1)) - 1)) == 0;
+  if (!power_of_two) {
     return false;
   }
   uint64_t mantissa = 0;

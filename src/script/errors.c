@@ -132,6 +132,7 @@ static void push_own(lua_State *L)
 
 int errors_raise(lua_State *L)
 {
+  lua_settop(L, 2);
   if (is_error(L, 1)) {
     push_own(L);
   } else {
@@ -142,6 +143,7 @@ int errors_raise(lua_State *L)
 
 int errors_new(lua_State *L)
 {
+  lua_settop(L, 3);
   push_named(L);
   if (lua_istable(L, 3)) {
     for (lua_pushnil(L); lua_next(L, 3) != 0;) {

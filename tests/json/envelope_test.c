@@ -249,8 +249,7 @@ static void damaged_lines_are_judged_as_by_the_scanner(void **state)
   static const char alphabet[] = "{}[]\":,\\u09-.e tn\xC3\xA4\xFF";
   static const char *const lines[] = {
       "{\"id\":5,\"src\":\"c2\",\"dest\":\"n0\",\"body\":{\"echo\":\"Please echo 70\",\"type\":\"echo\",\"msg_id\":1}}",
-      "{\"src\":\"n1\",\"dest\":\"n0\",\"body\":{\"type\":\"txn_ok\",\"txn\":[[\"r\",1,null],[\"append\",2,\"\\u00e4\"]],\"in_reply_to\":7}"
-      "}",
+      "{\"src\":\"n1\",\"dest\":\"n0\",\"body\":{\"type\":\"txn_ok\",\"txn\":[[\"r\",1,null],[\"w\",2,\"\\u00e4\"]],\"in_reply_to\":7}}",
       "{ \"body\" : { \"\\u0074ype\" : \"x\" , \"a\" : { } } , \"src\" : \"\\n\" , \"dest\" : \"b\" }",
   };
   struct prng p;

@@ -62,7 +62,7 @@ function M.check(s, allowed, report)
         end
         local inline_in_header = is_static and s.path:find "%.h$"
         if (not is_static or inline_in_header) and not has_prefix(name, allowed) then
-          report(s.path, head_line, name .. ": seen from outside: begin it with its room, file or type, or make it static")
+          report(s.path, head_line, name .. " is seen from outside: begin it with its room, file or type")
         end
         head, name = {}, nil
       end

@@ -17,8 +17,7 @@ local ROOMS = {
   app = { "lab", "host", "sim", "script", "node", "raft", "wal", "json", "check", "base" },
 }
 
----Headers that reach outside, and the rooms that may include them. What the pure rooms really call is seen by the purity
----lint.
+---Headers that reach outside, and the rooms that may include them. What pure rooms really call is the purity lint's.
 local LIBRARIES = {
   { "^lua%.h$", "script", "lab", "app" },
   { "^lauxlib%.h$", "script", "lab", "app" },

@@ -1,0 +1,24 @@
+--- Runs one suite against a binary: lua5.4 run.lua SUITE_test.lua BINARY [options of LuaUnit, such as -v or a test's name]
+--- Exit status 0 if all passed.
+local here = arg[0]:match "^(.*)/[^/]*$" or "."
+package.path = here .. "/?.lua;" .. package.path
+
+local suite, binary = arg[1], arg[2]
+if not binary then
+  io.stderr:write "usage: lua5.4 run.lua SUITE_test.lua BINARY [options of LuaUnit]\n"
+  os.exit(2)
+end
+
+local lu = require "luaunit"
+local uv = require "luv"
+local maelstrom = require "support.maelstrom"
+local scratch = require "support.scratch"
+
+maelstrom.binary = assert(uv.fs_realpath(binary))
+maelstrom.root = assert(uv.fs_realpath(here .. "/../.."))
+lu.STRIP_EXTRA_ENTRIES_IN_STACK_TRACE = 1
+
+assert(loadfile(suite))()
+local status = lu.LuaUnit.run(table.unpack(arg, 3))
+scratch.remove()
+os.exit(status, true)
