@@ -34,7 +34,7 @@ function M.from_json(json, actor)
   local set = M.new(actor)
   set.clock = replica.counts("or_set", json.clock)
   for _, entry in ipairs(json.elements) do
-    replica.check("or_set", type(entry) == "table" and entry[1] ~= nil, "elements as [element, dots]")
+    replica.check("or_set", type(entry) == "table" and entry[1] ~= nil, "an element as [element, dots]")
     set.dots[entry[1]] = replica.counts("or_set", entry[2])
   end
   return set

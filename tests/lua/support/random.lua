@@ -25,6 +25,11 @@ function M:pick(list)
   return list[self:int(1, #list)]
 end
 
+-- How often to repeat: less when every step also runs the collector.
+function M.rounds(n)
+  return os.getenv "VORTEX_TEST_GC" and math.ceil(n / 10) or n
+end
+
 function M:describe()
   return "VORTEX_TEST_SEED=" .. self.seed
 end
