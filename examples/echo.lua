@@ -1,9 +1,9 @@
 #!/usr/bin/env vortex-lua
--- Challenge 1: echo. A returned table is the reply; its type defaults to "echo_ok".
+-- Challenge 1, echo: a handler is a function of the message, and the table it returns is the reply.
 --
 --   maelstrom test -w echo --bin ./examples/echo.lua --node-count 1 --time-limit 10
 local vortex = require "vortex"
 
 vortex.on("echo", function(msg)
-  return { echo = msg.body.echo }
+  return { echo = msg.body.echo } -- its type defaults to "echo_ok"
 end)

@@ -1,18 +1,19 @@
 #!/usr/bin/env vortex-lua
--- Echo in the other model: a service is one function that receives every event.
+-- Echo in the other model: instead of registering handlers, a script may return a service, whose step receives every
+-- event.
 --
 --   maelstrom test -w echo --bin ./examples/echo_step.lua --node-count 1 --time-limit 10
-local Echo = {}
-Echo.__index = Echo
+return {
+  create = function(network)
+    return { node = network.id, echoed = 0 }
+  end,
 
-function Echo.create()
-  return setmetatable({}, Echo)
-end
-
-function Echo:step(event, network) -- luacheck: no self
-  if event.kind == "message" and event.type == "echo" then
-    network:reply(event, { type = "echo_ok", echo = event.body.echo })
-  end
-end
-
-return Echo
+  step = function(self, event, network)
+    if event.kind == "message" and event.type == "echo" then
+      self.echoed = self.echoed + 1
+      network:reply(event, { type = "echo_ok", echo = event.body.echo })
+    elseif event.kind == "eof" then
+      print(("%s echoed %d messages"):format(self.node, self.echoed)) -- print writes to the log
+    end
+  end,
+}

@@ -1,14 +1,12 @@
 #!/usr/bin/env vortex-lua
--- A grow-only counter without any store: a CRDT that the nodes send each other and merge.
+-- Challenge 4 without a store: a replica of the counter remembers how much each node has added, and merging takes the
+-- larger number of each. Totally available; all nodes end up with the same value as soon as they can talk.
 --
---   maelstrom test -w g-counter --bin ./examples/g_counter_crdt.lua --node-count 3 --rate 100 --time-limit 20 --nemesis partition
+--   maelstrom test -w g-counter --bin ./examples/g_counter_crdt.lua --node-count 3 --rate 100 --time-limit 20 \
+--     --nemesis partition
 local vortex = require "vortex"
 
-local counter
-
-vortex.on_init(function()
-  counter = vortex.crdt.g_counter.new(vortex.id)
-end)
+local counter = vortex.crdt.g_counter.new()
 
 vortex.on("add", function(msg)
   counter:add(msg.body.delta)
@@ -20,9 +18,9 @@ vortex.on("read", function()
 end)
 
 vortex.on("merge", function(msg)
-  counter:merge(msg.body.counter)
+  counter:merge(msg.body.replica)
 end)
 
 vortex.every(0.5, function()
-  vortex.broadcast { type = "merge", counter = counter:to_json() }
+  vortex.broadcast { type = "merge", replica = counter:to_json() }
 end)

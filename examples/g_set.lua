@@ -1,10 +1,12 @@
 #!/usr/bin/env vortex-lua
--- A grow-only set: every node sends its whole set to every other one now and then; merging is a union, so order and repetition do not matter.
+-- A set that grows: each node adds to its own replica at once and keeps sending that replica to all. Merging is a
+-- union, so replicas may be lost, repeated or late, and all nodes end up with the same set as soon as they can talk.
+-- Totally available.
 --
 --   maelstrom test -w g-set --bin ./examples/g_set.lua --node-count 3 --time-limit 20 --rate 10 --nemesis partition
 local vortex = require "vortex"
 
-local elements = vortex.set()
+local elements = vortex.crdt.g_set.new()
 
 vortex.on("add", function(msg)
   elements:add(msg.body.element)
@@ -12,13 +14,13 @@ vortex.on("add", function(msg)
 end)
 
 vortex.on("read", function()
-  return { value = elements:array() }
+  return { value = elements:value() }
 end)
 
 vortex.on("merge", function(msg)
-  elements:add_all(msg.body.elements)
+  elements:merge(msg.body.replica)
 end)
 
-vortex.every(1, function()
-  vortex.broadcast { type = "merge", elements = elements:array() }
+vortex.every(0.5, function()
+  vortex.broadcast { type = "merge", replica = elements:to_json() }
 end)

@@ -1,17 +1,16 @@
 #!/usr/bin/env vortex-lua
--- A counter that goes up and down, without any store: a CRDT that the nodes send each other and merge.
+-- A counter that goes up and down: its replicas keep apart what was added and what was taken away, two numbers that
+-- only grow, so that merging stays a matter of taking the larger one. Totally available; all nodes end up with the
+-- same value as soon as they can talk.
 --
---   maelstrom test -w pn-counter --bin ./examples/pn_counter.lua --node-count 3 --rate 100 --time-limit 20 --nemesis partition
+--   maelstrom test -w pn-counter --bin ./examples/pn_counter.lua --node-count 3 --rate 100 --time-limit 20 \
+--     --nemesis partition
 local vortex = require "vortex"
 
-local counter
-
-vortex.on_init(function()
-  counter = vortex.crdt.pn_counter.new(vortex.id)
-end)
+local counter = vortex.crdt.pn_counter.new()
 
 vortex.on("add", function(msg)
-  counter:add(msg.body.delta)
+  counter:add(msg.body.delta) -- may be negative
   return {}
 end)
 
@@ -20,9 +19,9 @@ vortex.on("read", function()
 end)
 
 vortex.on("merge", function(msg)
-  counter:merge(msg.body.counter)
+  counter:merge(msg.body.replica)
 end)
 
 vortex.every(0.5, function()
-  vortex.broadcast { type = "merge", counter = counter:to_json() }
+  vortex.broadcast { type = "merge", replica = counter:to_json() }
 end)

@@ -1,7 +1,8 @@
 #!/usr/bin/env vortex-lua
--- Challenge 2: ids that are unique across the cluster, without a word between the nodes: totally available.
+-- Challenge 2, unique ids: made of the node's id, a random mark of this start of the node, and a counter. No node
+-- asks another one, so the service is totally available.
 --
---   maelstrom test -w unique-ids --bin ./examples/unique_ids.lua --time-limit 30 --rate 1000 --node-count 3
+--   maelstrom test -w unique-ids --bin ./examples/unique_ids.lua --time-limit 30 --rate 1000 --node-count 3 \
 --     --availability total --nemesis partition
 local vortex = require "vortex"
 

@@ -17,8 +17,8 @@ error "annotations only: this file is not meant to be loaded"
 ---@field body vortex.Body the same table each time it is asked for
 local Message = {}
 
---- Answers the message, now or later; a table that the handler returns does the same. Raises if it has been answered or forwarded, or if the
---- body cannot be encoded.
+--- Answers the message, now or later; a table that the handler returns does the same. Raises if it has been answered or
+--- forwarded, or if the body cannot be encoded.
 ---@param body vortex.Body
 function Message:reply(body) end
 
@@ -49,8 +49,8 @@ function Timer:cancel() end
 ---@field error_meta table the metatable of error objects
 local core = {}
 
---- Handles the messages of a type (or of several). The function's result is the answer: a table is sent, nil sends nothing. Handlers start
---- in the order of arrival, and each runs to its first yield at once. A type has one handler.
+--- Handles the messages of a type (or of several). The function's result is the answer: a table is sent, nil sends
+--- nothing. Handlers start in the order of arrival, and each runs to its first yield at once. A type has one handler.
 ---@param type string|string[]
 ---@param fn fun(msg: vortex.Message): vortex.Body?
 function core.on(type, fn) end
@@ -67,7 +67,8 @@ function core.on_init(fn) end
 ---@param fn fun()
 function core.on_exit(fn) end
 
---- Sends a message that nobody waits for an answer to. Raises if there is no such destination or the body cannot be encoded.
+--- Sends a message that nobody waits for an answer to. Raises if there is no such destination or the body cannot be
+--- encoded.
 ---@param dest string
 ---@param body vortex.Body
 function core.send(dest, body) end
@@ -106,7 +107,8 @@ function core.sleep(seconds) end
 ---@return vortex.Timer
 function core.after(seconds, fn) end
 
---- Runs a function in a task of its own every so many seconds, give or take a tenth; the first time after that. It never overlaps itself.
+--- Runs a function in a task of its own every so many seconds, give or take a tenth; the first time after that. It
+--- never overlaps itself.
 ---@param seconds number
 ---@param fn fun()
 ---@return vortex.Timer
@@ -140,7 +142,8 @@ function core.random() end
 ---@param text string
 function core.log(level, text) end
 
---- Raises an error, which becomes the answer to the request being handled: by code or name, or one that was caught, with its own code.
+--- Raises an error, which becomes the answer to the request being handled: by code or name, or one that was caught,
+--- with its own code.
 ---@param err integer|string|vortex.Error
 ---@param text? string
 function core.error(err, text) end

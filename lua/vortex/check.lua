@@ -1,5 +1,6 @@
---- `--check`: holds every reply to a client against what the workload accepts, before it leaves. Maelstrom refuses a wrong reply with
---- little more than a stack trace, or stops listening to the node for good; this says what is wrong with it.
+--- `--check`: holds every reply to a client against what the workload accepts, before it leaves. Maelstrom refuses a
+--- wrong reply with little more than a stack trace, or stops listening to the node for good; this says what is wrong
+--- with it.
 local core = require "vortex.core"
 local order = require "vortex.order"
 local schema = require "vortex.schema"
@@ -72,8 +73,11 @@ local function unknown_workload(name)
       near[#near + 1] = known
     end
   end
-  local names = #near > 0 and "did you mean " .. table.concat(near, " or ") .. "?" or "there are " .. table.concat(all, ", ")
-  return ("check: no workload %q; %s"):format(name, names)
+  local advice = "there are " .. table.concat(all, ", ")
+  if #near > 0 then
+    advice = "did you mean " .. table.concat(near, " or ") .. "?"
+  end
+  return ("check: no workload %q; %s"):format(name, advice)
 end
 
 --- A function that says what is wrong with a reply, as `core.set_check` wants it.

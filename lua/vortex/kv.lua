@@ -5,13 +5,14 @@
 ---   kv:read("votes", 0)                                   -- 0 if the key does not exist
 ---   kv:update("votes", 0, function(n) return n + 1 end)
 ---
---- Every method has a `try_` form, which returns nil and the error instead of raising it. A handler that lets such an error pass is
---- answered with crash (13), since what the handler did before is unknown; `vortex.error(err)` answers with the error's own code.
+--- Every method has a `try_` form, which returns nil and the error instead of raising it. A handler that lets such an
+--- error pass is answered with crash (13), since what the handler did before is unknown; `vortex.error(err)` answers
+--- with the error's own code.
 ---
 --- What to know about the services:
 --- - Keys and values are compared as JSON: 1, 1.0 and "1" are three different ones. A null is `vortex.null`, not nil.
---- - seq-kv may serve a state that is old, though never older than what this node saw change: write a fresh value (`vortex.unique_id()`) to
----   any key before a read that must be current.
+--- - seq-kv may serve a state that is old, though never older than what this node saw change: write a fresh value
+---   (`vortex.unique_id()`) to any key before a read that must be current.
 --- - lww-kv keeps the write with the latest timestamp; a cas there protects against nothing.
 local core = require "vortex.core"
 
@@ -19,7 +20,7 @@ local M = {}
 
 local SERVICES = { ["lin-kv"] = true, ["seq-kv"] = true, ["lww-kv"] = true }
 local UNAVAILABLE, NO_SUCH_KEY = 11, 20
-local LOST_RACE = { [20] = true, [21] = true, [22] = true } -- creating a key that someone else created is answered with 22
+local LOST_RACE = { [20] = true, [21] = true, [22] = true } -- 22 also when somebody else created the key first
 local BACKOFF_FIRST, BACKOFF_MAX = 0.005, 0.2 -- seconds
 local UPDATE_PATIENCE = 4 -- default deadline of an update, in RPC timeouts
 
@@ -113,7 +114,8 @@ function Kv:try_write(key, value, opts)
   return reply and true, err
 end
 
---- Sets a key to `to` if it is `from`. It is an error if it is something else (22), or does not exist (20) and `create` is not given.
+--- Sets a key to `to` if it is `from`. It is an error if it is something else (22), or does not exist (20) and `create`
+--- is not given.
 ---@param key any
 ---@param from any
 ---@param to any
@@ -142,9 +144,9 @@ function Kv:try_cas(key, from, to, opts)
   return reply and true, err
 end
 
---- Changes a key by a function of its value, and returns the new value. The function gets a copy, of `default` if the key does not
---- exist; it runs again whenever somebody else changed the key first, until the deadline has passed (11: certainly not changed). A
---- timeout is never retried, since the change may have happened.
+--- Changes a key by a function of its value, and returns the new value. The function gets a copy, of `default` if the
+--- key does not exist; it runs again whenever somebody else changed the key first, until the deadline has passed (11:
+--- certainly not changed). A timeout is never retried, since the change may have happened.
 ---@param key any
 ---@param default any
 ---@param fn fun(value: any): any
@@ -203,7 +205,8 @@ function Kv:try_update(key, default, fn, opts)
     end
     core.sleep(math.max(0, math.min(backoff(attempts), left())))
   end
-  local text = ("%s: update of key %s: not done in time, after %d attempts"):format(self.service, core.encode(key), attempts)
+  local what = ("%s: update of key %s"):format(self.service, core.encode(key))
+  local text = ("%s: not done in time, after %d attempts"):format(what, attempts)
   return nil, core.error_new(UNAVAILABLE, text, { remote = true })
 end
 

@@ -1,5 +1,6 @@
---- The node's log, by level: `vortex.log.info("took %d ms", 3)` formats, `vortex.log.info("got", msg.body)` shows its arguments as
---- `print` would. It formats if the first argument is a string with a `%` and more follow. Tables are shown as JSON. Never raises.
+--- The node's log, by level: `vortex.log.info("took %d ms", 3)` formats, `vortex.log.info("got", msg.body)` shows its
+--- arguments as `print` would. It formats if the first argument is a string with a `%` and more follow. Tables are
+--- shown as JSON. Never raises.
 local core = require "vortex.core"
 
 local M = {}

@@ -1,10 +1,11 @@
---- One order for keys and elements, the same in every process: `pairs` has none that can be relied on, so whatever decides anything or
---- leaves the node iterates with `sorted_pairs` instead.
+--- One order for keys and elements, the same in every process: `pairs` has none that can be relied on, so whatever
+--- decides anything or leaves the node iterates with `sorted_pairs` instead.
 local M = {}
 
 local RANK = { boolean = 1, number = 2, string = 3 }
 
---- Orders by type (false, true, numbers, strings), then by value. Numbers compare as numbers, strings by byte in the C locale.
+--- Orders by type (false, true, numbers, strings), then by value. Numbers compare as numbers, strings by byte in the C
+--- locale.
 ---@param a boolean|number|string
 ---@param b boolean|number|string
 ---@return boolean before
@@ -25,8 +26,8 @@ function M.has(value)
   return RANK[type(value)] ~= nil
 end
 
---- Iterates over a table in the order of its keys. The keys are those the table has when the loop begins; one that is removed before its
---- turn is skipped. Raises if a key is neither a boolean, a number nor a string.
+--- Iterates over a table in the order of its keys. The keys are those the table has when the loop begins; one that is
+--- removed before its turn is skipped. Raises if a key is neither a boolean, a number nor a string.
 ---@generic K, V
 ---@param t table<K, V>
 ---@return fun(): K, V

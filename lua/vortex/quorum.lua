@@ -30,7 +30,8 @@ local function out_of_reach(dests, need, replies, errors)
       failures[#failures + 1] = dest .. ": " .. tostring(errors[dest])
     end
   end
-  local text = ("rpc_all: %d of %d answered, %d needed; %s"):format(answered, #dests, need, table.concat(failures, "; "))
+  local outcome = ("rpc_all: %d of %d answered, %d needed"):format(answered, #dests, need)
+  local text = outcome .. "; " .. table.concat(failures, "; ")
   -- Some may have done what they were asked, so nothing is certain.
   return core.error_new(UNAVAILABLE, text, { remote = true, definite = false, replies = replies, errors = errors })
 end
@@ -80,9 +81,9 @@ function M.try_rpc_all(dests, body, opts)
   return replies, errors
 end
 
---- Sends a request to every destination and returns, as soon as `need` of them have answered, the replies by node id, and the errors
---- that came before. Raises (11, but not definite: some may have done it) as soon as so many failed that `need` cannot be reached; the
---- error's `replies` and `errors` tell them apart.
+--- Sends a request to every destination and returns, as soon as `need` of them have answered, the replies by node id,
+--- and the errors that came before. Raises (11, but not definite: some may have done it) as soon as so many failed that
+--- `need` cannot be reached; the error's `replies` and `errors` tell them apart.
 ---@param dests string[]
 ---@param body vortex.Body
 ---@param opts? vortex.RpcAllOptions

@@ -1,5 +1,5 @@
---- What Maelstrom's workloads accept as replies: for each request type, the reply's type and its fields besides type, in_reply_to and
---- msg_id. The bodies are closed: another field, or a missing one, makes the client refuse the reply.
+--- What Maelstrom's workloads accept as replies: for each request type, the reply's type and its fields besides type,
+--- in_reply_to and msg_id. The bodies are closed: another field, or a missing one, makes the client refuse the reply.
 ---
 --- A shape is one of
 ---   "any", "integer", "string"        a value; any may be null

@@ -4,7 +4,8 @@
 ---   if seen:add(msg.body.message) then ... end     -- true: it is new
 ---   return { messages = seen:array() }
 ---
---- Elements are the same if they are the same Lua table key, so 1 and 1.0 are one element. Adding, removing and looking up are O(1).
+--- Elements are the same if they are the same Lua table key, so 1 and 1.0 are one element. Adding, removing and looking
+--- up are O(1).
 local core = require "vortex.core"
 local order = require "vortex.order"
 
@@ -158,7 +159,8 @@ function Set:sorted()
   return list
 end
 
---- Iterates over the elements that the set has when the loop begins, in the order in which they came: `for value in set:each() do`.
+--- Iterates, as in `for value in set:each() do`, over the elements that the set has when the loop begins, in the order
+--- in which they came.
 ---@return fun(): vortex.Scalar
 function Set:each()
   local list, i = self:array(), 0

@@ -1,4 +1,5 @@
---- Services in the form of two functions instead of handlers: the script returns a table, and every event goes through its `step`.
+--- Services in the form of two functions instead of handlers: the script returns a table, and every event goes through
+--- its `step`.
 ---
 ---   return {
 ---     create = function(network) return { seen = vortex.set() } end,
@@ -36,7 +37,8 @@ local M = {}
 local Network = {}
 Network.__index = Network
 
---- Sends a message. To be answered, give it `msg_id = network:next_id()`: the answer arrives as an event whose body has that in_reply_to.
+--- Sends a message. To be answered, give it `msg_id = network:next_id()`: the answer arrives as an event whose body has
+--- that in_reply_to.
 ---@param dest string
 ---@param body vortex.Body
 function Network:send(dest, body)

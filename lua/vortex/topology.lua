@@ -107,8 +107,9 @@ function M.full(ids)
   end)
 end
 
---- Groups of ceil(sqrt(n)) nodes in the order of the ids: each node with all of its group, and the first of each group with the first of
---- every other. Any two nodes are at most three hops apart, and nobody has more than about 2 sqrt(n) neighbours.
+--- Groups of ceil(sqrt(n)) nodes in the order of the ids: each node with all of its group, and the first of each group
+--- with the first of every other. Any two nodes are at most three hops apart, and nobody has more than about 2 sqrt(n)
+--- neighbours.
 ---@param ids? string[]
 ---@return vortex.Topology
 function M.sqrt(ids)

@@ -1,4 +1,5 @@
---- The timestamp oracle that Maelstrom offers beside the nodes ("lin-tso"): integers from 0 up, each larger than all before it.
+--- The timestamp oracle that Maelstrom offers beside the nodes ("lin-tso"): integers from 0 up, each larger than all
+--- before it.
 local core = require "vortex.core"
 
 local M = {}

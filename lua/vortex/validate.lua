@@ -1,4 +1,5 @@
---- Holds a reply against a schema, and says in words what is wrong and where: "read_ok.messages: expected an array, got an object".
+--- Holds a reply against a schema, and says in words what is wrong and where: "read_ok.messages: expected an array, got
+--- an object".
 local core = require "vortex.core"
 local order = require "vortex.order"
 

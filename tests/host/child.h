@@ -98,6 +98,7 @@ static inline void service_message(void *self, const struct node_message *messag
     node_timer(s->node, 100 * NODE_MS_NS, NULL);
     return;
   } else if (slice_equal(message->type, SLICE("spin"))) {
+    node_log(s->node, LOG_INFO, "spinning");
     spin(member_of(message->body, "ms", &value));
     answer(s, request, "spin", SLICE("true"));
   } else if (slice_equal(message->type, SLICE("task"))) {
@@ -228,6 +229,16 @@ static inline void assert_answer(int fd, const char *member)
   free(line);
 }
 
+/* Reads lines until one has `text` in it: a loaded machine may log other things in between. */
+static inline void await_line(int fd, const char *text)
+{
+  for (bool found = false; !found;) {
+    char *line = read_line(fd);
+    found = strstr(line, text) != NULL;
+    free(line);
+  }
+}
+
 static inline struct child start_child(void)
 {
   int in[2], out[2], err[2];
@@ -282,7 +293,10 @@ static inline void end_child(struct child *c)
 {
   close(c->in);
   c->in = -1;
-  assert_int_equal(wait_for_end(c->pid), 0);
+  int status = wait_for_end(c->pid);
+  if (status != 0) {
+    fail_msg("exit status %d, log: %s", status, c->err < 0 ? "none" : rest_of_log(c));
+  }
   close_child(c);
 }
 

@@ -78,7 +78,7 @@ static void test_stray_output_is_in_the_log(void **state)
   struct child c = start_child();
   command(&c, "print", "");
   assert_answer(c.out, "print_ok");
-  assert_answer(c.err, "stray");
+  await_line(c.err, "stray");
   end_child(&c);
 }
 
@@ -189,7 +189,7 @@ static void test_too_much_is_dropped(void **state)
   (void)state;
   struct child c = start_child();
   command(&c, "flood", ",\"count\":80");
-  assert_answer(c.err, "dropped 1 of our own lines");
+  await_line(c.err, "dropped 1 of our own lines");
   struct buf seen = {0};
   assert_true(read_until(c.out, &seen, "\"flood\":true,\"in_reply_to\":1}}\n", PATIENCE_MS));
   assert_in_range(seen.len, HOST_OUTPUT_MAX, HOST_OUTPUT_MAX + (3u << 20));

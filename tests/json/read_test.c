@@ -205,6 +205,9 @@ static void surrogates_pair_up_or_are_replaced(void **state)
   expect_reading(SLICE("\\udc00\\ud800"), SLICE(GONE GONE), 2);
   expect_reading(SLICE("\\ud800\\ud800\\udc00"), SLICE(GONE "\xF0\x90\x80\x80"), 1);
   expect_reading(SLICE("\\ud888\\u1234"), SLICE(GONE "\xE1\x88\xB4"), 1);
+  expect_reading(SLICE("\\udc00\\udc01"), SLICE(GONE GONE), 2);
+  expect_reading(SLICE("\\ud800\\ue000"), SLICE(GONE "\xEE\x80\x80"), 1);
+  expect_reading(SLICE("\\ud800\\udbff"), SLICE(GONE GONE), 2);
   expect_reading(SLICE("\\ud800\\\\udc00"), SLICE(GONE "\\udc00"), 1);
 #undef GONE
 }

@@ -7,7 +7,7 @@ local FOLDERS = { "src", "lua", "examples", "tests", "scripts", "docs", ".ci", "
 ---Prints "x path" for executable files and "- path" for others.
 local LIST_FILES = [[
 cd %s || exit 1
-for d in %s; do if [ -d $d ]; then find $d -type f; fi; done | sort |
+for d in %s; do if [ -d $d ]; then find $d -type f -not -path '*/seeds/*'; fi; done | sort |
   while IFS= read -r f; do if [ -x "$f" ]; then echo "x $f"; else echo "- $f"; fi; done
 for f in CMakeLists.txt CMakePresets.json *.md; do if [ -f $f ]; then echo "- $f"; fi; done
 ]]

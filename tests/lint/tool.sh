@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs a lint tool over the checkout: tool.sh format|luacheck|tidy ROOT BUILD
+# Runs a lint tool over the checkout: tool.sh clang-format|clang-tidy|luacheck ROOT BUILD
 # BUILD is the build folder, for its compile_commands.json. Exit status 77, which ctest shows as skipped, if the tool is not installed.
 set -eu
 lint=$1
@@ -14,7 +14,7 @@ need() {
 }
 
 case $lint in
-  format)
+  clang-format)
     need clang-format
     find src tests -name '*.[ch]' -print0 | xargs -0 clang-format --dry-run -Werror || {
       echo "Format the files above: clang-format -i FILE"
@@ -33,14 +33,15 @@ case $lint in
     # shellcheck disable=SC2086 # a list
     luacheck --quiet --no-color $folders
     ;;
-  tidy)
+  clang-tidy)
     need clang-tidy
     if [ ! -f "$build/compile_commands.json" ]; then
       echo "no $build/compile_commands.json (cmake --preset dev makes it): skipped"
       exit 77
     fi
     find src -name '*.c' -print0 | sort -z |
-      xargs -0 -n 2 -P "$(getconf _NPROCESSORS_ONLN)" clang-tidy --quiet -p "$build" 2>"$build/clang-tidy.err" || {
+      xargs -0 -n 2 -P "$(getconf _NPROCESSORS_ONLN)" clang-tidy --quiet -p "$build" \
+        --extra-arg-before=-include --extra-arg-before="$PWD/tests/lint/noreturn.h" 2>"$build/clang-tidy.err" || {
       grep -v 'warnings\? generated\|warnings\? treated as error\|^Suppressed\|^Use -header-filter' "$build/clang-tidy.err" || true
       echo "Fix what is said above; a false alarm is silenced where it is: // NOLINT(name-of-check): why"
       exit 1

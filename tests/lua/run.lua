@@ -1,5 +1,5 @@
--- Runs a LuaUnit suite inside the real binary: vortex-lua run.lua NAME, for test_NAME.lua beside this file, which returns a table of tests.
--- VORTEX_TEST_GC=1 runs it with a collector that never rests.
+-- Runs a LuaUnit suite inside the real binary: vortex-lua run.lua NAME, for test_NAME.lua beside this file, which
+-- returns a table of tests. VORTEX_TEST_GC=1 runs it with a collector that hardly rests.
 local lu = require "luaunit"
 
 local folder = arg[0]:match "^(.*)/[^/]*$" or "."
@@ -9,8 +9,8 @@ local name = ... or error "usage: vortex-lua run.lua NAME"
 local suite = require("test_" .. name)
 
 if os.getenv "VORTEX_TEST_GC" then
-  collectgarbage("setpause", 0)
-  collectgarbage("setstepmul", 1000)
+  collectgarbage("setpause", 110)
+  collectgarbage("setstepmul", 400)
   suite.setUp = function()
     collectgarbage()
   end

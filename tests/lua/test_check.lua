@@ -21,8 +21,18 @@ local VERDICTS = {
   { "echo", "echo", '{"type":"echo_ok"}', "echo_ok.echo: missing" },
   { "echo", "echo", '{"type":"echo_ok","echo":1,"trace":2}', "echo_ok.trace: no such field in this reply" },
   { "echo", "echo", '{"type":"echo_ok","echo":1,"msg_id":null}', "echo_ok.msg_id: expected an integer, got null" },
-  { "echo", "echo", '{"type":"echo_ok","echo":1,"msg_id":1.5}', "echo_ok.msg_id: expected an integer, got the number 1.5" },
-  { "echo", "echo", '{"type":"echo_ok","echo":1,"in_reply_to":"1"}', "echo_ok.in_reply_to: expected an integer, got a string" },
+  {
+    "echo",
+    "echo",
+    '{"type":"echo_ok","echo":1,"msg_id":1.5}',
+    "echo_ok.msg_id: expected an integer, got the number 1.5",
+  },
+  {
+    "echo",
+    "echo",
+    '{"type":"echo_ok","echo":1,"in_reply_to":"1"}',
+    "echo_ok.in_reply_to: expected an integer, got a string",
+  },
   { "echo", "echo", '{"type":"read_ok","echo":1}', 'type: expected echo_ok or error, got "read_ok"' },
   { "unique-ids", "generate", '{"type":"generate_ok","id":"n1-1"}' },
   { "unique-ids", "generate", '{"type":"generate_ok"}', "generate_ok.id: missing" },
@@ -45,7 +55,12 @@ local VERDICTS = {
   { "kafka", "poll", '{"type":"poll_ok","msgs":{"k":[]}}' },
   { "kafka", "poll", '{"type":"poll_ok","msgs":{"k":{}}}', "poll_ok.msgs.k: expected an array, got an object" },
   { "kafka", "poll", '{"type":"poll_ok","msgs":{"k":[[0,9],[1,null]]}}' },
-  { "kafka", "poll", '{"type":"poll_ok","msgs":{"k":[[0,9],["1",9]]}}', "poll_ok.msgs.k[2][1]: expected an integer, got a string" },
+  {
+    "kafka",
+    "poll",
+    '{"type":"poll_ok","msgs":{"k":[[0,9],["1",9]]}}',
+    "poll_ok.msgs.k[2][1]: expected an integer, got a string",
+  },
   { "kafka", "poll", '{"type":"poll_ok","msgs":{"k":[[0]]}}', "poll_ok.msgs.k[1]: expected 2 elements, got 1" },
   { "kafka", "list_committed_offsets", '{"type":"list_committed_offsets_ok","offsets":{"k":1}}' },
   {
@@ -61,11 +76,26 @@ local VERDICTS = {
   { "lin-kv", "cas", '{"type":"error","text":"no"}', "error.code: missing" },
   { "lin-kv", "cas", '{"type":"error","code":22}', "error.text: missing" },
   { "lin-kv", "no_such_request", '{"type":"whatever","x":1}' },
-  { "lin-kv", "no_such_request", '{"type":"error","code":1.5,"text":""}', "error.code: expected an integer, got the number 1.5" },
+  {
+    "lin-kv",
+    "no_such_request",
+    '{"type":"error","code":1.5,"text":""}',
+    "error.code: expected an integer, got the number 1.5",
+  },
   { "lin-kv", "init", '{"type":"init_ok","x":1}', "init_ok.x: no such field in this reply" },
   { "txn-list-append", "txn", '{"type":"txn_ok","txn":[["r",1,null],["r",1,[]],["r",1,[2]],["append",1,2]]}' },
-  { "txn-list-append", "txn", '{"type":"txn_ok","txn":[["r",1,{}]]}', "txn_ok.txn[1][3]: expected an array, got an object" },
-  { "txn-list-append", "txn", '{"type":"txn_ok","txn":[["append",1,2],["r",1]]}', "txn_ok.txn[2]: expected 3 elements, got 2" },
+  {
+    "txn-list-append",
+    "txn",
+    '{"type":"txn_ok","txn":[["r",1,{}]]}',
+    "txn_ok.txn[1][3]: expected an array, got an object",
+  },
+  {
+    "txn-list-append",
+    "txn",
+    '{"type":"txn_ok","txn":[["append",1,2],["r",1]]}',
+    "txn_ok.txn[2]: expected 3 elements, got 2",
+  },
   { "txn-list-append", "txn", '{"type":"txn_ok","txn":[["w",1,2]]}', 'txn_ok.txn[1][1]: expected "append" or "r"' },
   { "txn-rw-register", "txn", '{"type":"txn_ok","txn":[["r",1,null],["w",1,2]]}' },
   { "txn-rw-register", "txn", '{"type":"txn_ok","txn":[["append",1,2]]}', 'txn_ok.txn[1][1]: expected "r" or "w"' },
@@ -165,8 +195,8 @@ local function recorded(workload, node)
 end
 
 local RECORDED = {
-  "echo", "unique-ids", "broadcast", "g-set", "g-counter", "pn-counter", "kafka", "lin-kv", "lin-kv-proxy", "txn-list-append",
-  "txn-rw-register",
+  "echo", "unique-ids", "broadcast", "g-set", "g-counter", "pn-counter", "kafka", "lin-kv", "lin-kv-proxy",
+  "txn-list-append", "txn-rw-register",
 }
 
 local function for_recorded_replies(fn)

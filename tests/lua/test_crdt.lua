@@ -230,6 +230,14 @@ function T.test_or_set_removal_leaves_nothing_behind()
   lu.assertEquals(text(set), '{"clock":{"a":100},"elements":[]}')
 end
 
+function T.test_or_set_addition_replaces_the_dots_it_has_seen()
+  local a, b = crdt.or_set.new "a", crdt.or_set.new "b"
+  a:add "x"
+  b:merge(a)
+  b:add "x"
+  lu.assertEquals(text(b), '{"clock":{"a":1,"b":1},"elements":[["x",{"b":1}]]}')
+end
+
 function T.test_lww_register_has_a_total_order()
   local a, b = crdt.lww_register.new "a", crdt.lww_register.new "b"
   lu.assertEquals(a:value(), vortex.null)

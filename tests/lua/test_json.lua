@@ -92,7 +92,8 @@ function TestJson:test_a_cycle_is_named()
 end
 
 function TestJson:test_malformed_text_raises_with_its_place()
-  for _, text in ipairs { "", "{", "[1,]", "01", "nul", '"\n"', "1 2", "[NaN]", '{"a" 1}', ("["):rep(600) .. ("]"):rep(600) } do
+  local deep = ("["):rep(600) .. ("]"):rep(600)
+  for _, text in ipairs { "", "{", "[1,]", "01", "nul", '"\n"', "1 2", "[NaN]", '{"a" 1}', deep } do
     lu.assertErrorMsgContains("decode: ", decode, text)
   end
   lu.assertErrorMsgContains("at byte 4", decode, "[1,]")
@@ -113,7 +114,8 @@ function TestJson:test_large_containers()
 end
 
 function TestJson:test_it_agrees_with_cjson_where_both_are_lossless()
-  for _, text in ipairs { '{"a":[1,2,{"b":"c"}],"d":true,"e":"x\\ty"}', "[1.5,-2.25,1e10]", '"plain"', "[[[]]]", "[true,false]" } do
+  local object = '{"a":[1,2,{"b":"c"}],"d":true,"e":"x\\ty"}'
+  for _, text in ipairs { object, "[1.5,-2.25,1e10]", '"plain"', "[[[]]]", "[true,false]" } do
     lu.assertEquals(encode(decode(text)) == encode(cjson.decode(text)), not text:find "%[%]")
   end
 end

@@ -96,7 +96,10 @@ end
 
 function T.test_shapes()
   local ids = ids_of(5)
-  lu.assertEquals(topology.line(ids), { n1 = { "n2" }, n2 = { "n1", "n3" }, n3 = { "n2", "n4" }, n4 = { "n3", "n5" }, n5 = { "n4" } })
+  lu.assertEquals(
+    topology.line(ids),
+    { n1 = { "n2" }, n2 = { "n1", "n3" }, n3 = { "n2", "n4" }, n4 = { "n3", "n5" }, n5 = { "n4" } }
+  )
   lu.assertEquals(topology.ring(ids).n1, { "n2", "n5" })
   lu.assertEquals(topology.ring(ids).n3, { "n2", "n4" })
   lu.assertEquals(topology.ring { "a", "b" }, { a = { "b" }, b = { "a" } })

@@ -1,6 +1,7 @@
 --- A value of which the last write counts: the one with the highest timestamp, of equal ones that of the highest actor.
 ---
---- Unless it is given one, a write takes the timestamp after the highest it has seen, so it wins over every write it could know of.
+--- Unless it is given one, a write takes the timestamp after the highest it has seen, so it wins over every write it
+--- could know of.
 local core = require "vortex.core"
 local replica = require "vortex.crdt.replica"
 
@@ -56,7 +57,8 @@ local function take(register, other)
   return wins
 end
 
---- Writes a value (not nil), at `timestamp` if given. Returns whether it is the register's value now: false if a later write is known.
+--- Writes a value (not nil), at `timestamp` if given. Returns whether it is the register's value now: false if a later
+--- write is known.
 ---@param value any
 ---@param timestamp? number
 ---@return boolean written

@@ -1,8 +1,8 @@
 --- A set with removal, in which an addition wins over a removal that did not see it.
 ---
---- Every addition is a dot: an actor and its count. A replica remembers which dots it has seen (per actor, all up to a count: the clock)
---- and the dots that keep each element in. A dot that a replica has seen but does not hold was removed, so removals leave nothing behind
---- (Bieniusa et al., "An optimized conflict-free replicated set", 2012).
+--- Every addition is a dot: an actor and its count. A replica remembers which dots it has seen (per actor, all up to a
+--- count: the clock) and the dots that keep each element in. A dot that a replica has seen but does not hold was
+--- removed, so removals leave nothing behind (Bieniusa et al., "An optimized conflict-free replicated set", 2012).
 local core = require "vortex.core"
 local new_set = require("vortex.set").new
 local replica = require "vortex.crdt.replica"

@@ -23,7 +23,8 @@ end
 ---@return vortex.PNCounter
 function M.from_json(json, actor)
   replica.check("pn_counter", type(json) == "table", "an object with up and down")
-  return setmetatable({ up = g_counter.from_json(json.up, actor), down = g_counter.from_json(json.down, actor) }, PNCounter)
+  local up, down = g_counter.from_json(json.up, actor), g_counter.from_json(json.down, actor)
+  return setmetatable({ up = up, down = down }, PNCounter)
 end
 
 --- Adds an integer (default 1), which may be negative.

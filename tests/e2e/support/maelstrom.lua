@@ -89,7 +89,7 @@ end
 
 --- The init handshake. The client that makes it leaves right afterwards, as Maelstrom's does.
 function Node:initialize(client)
-  client = client or "c0"
+  client = client or "c-init-" .. self.id
   local body = { type = "init", node_id = self.id, node_ids = json.array { table.unpack(self.ids) } }
   local reply = self:call(body, { src = client })
   if reply.type ~= "init_ok" then

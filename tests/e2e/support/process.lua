@@ -11,6 +11,11 @@ local STDERR_SHOWN = 4000
 local Process = {}
 Process.__index = Process
 
+-- Writing to a child that is gone must fail, not kill us. A handler, and not SIG_IGN, which children would inherit.
+local on_sigpipe = uv.new_signal()
+on_sigpipe:start("sigpipe", function() end)
+on_sigpipe:unref()
+
 local running = {} -- [Process] = true
 local ended = {} -- of this test, until reap()
 
@@ -287,7 +292,7 @@ end
 function Process:pause()
   self:kill "sigstop"
   M.poll_until(function()
-    return self:status():find "State:%s+T"
+    return self:status():find "State:%s+[Tt]"
   end, nil, "the process stopped")
 end
 

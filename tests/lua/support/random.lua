@@ -1,4 +1,5 @@
--- Reproducible randomness: xorshift64*, from VORTEX_TEST_SEED or a fixed seed. `describe()` belongs in every assertion's message.
+-- Reproducible randomness: xorshift64*, from VORTEX_TEST_SEED or a fixed seed. `describe()` belongs in every
+-- assertion's message.
 local M = {}
 M.__index = M
 

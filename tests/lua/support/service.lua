@@ -1,4 +1,4 @@
--- Maelstrom's key-value service, as its clients see it. `create_race` is the code for a cas that should have created a key that exists.
+-- Maelstrom's key-value services, as their clients see them.
 local core = require "vortex.core"
 
 local M = {}
@@ -11,7 +11,8 @@ local function same(a, b)
   return core.encode(a) == core.encode(b)
 end
 
--- Returns the store (by encoded key) and a function that answers requests. Unlike lin-kv, lww-kv does not know create_if_not_exists.
+-- Returns the store (by encoded key) and a function that answers requests. Unlike lin-kv, lww-kv does not know
+-- create_if_not_exists.
 function M.new(options)
   options = options or {}
   local store = {}

@@ -1,13 +1,15 @@
--- A stand-in for vortex.core's tasks, time and messages, in virtual time: everything that would wait for the node waits in a heap of
--- events instead, ordered by (time, order of creation). Values are the real core's.
+-- A stand-in for vortex.core's tasks, time and messages, in virtual time: everything that would wait for the node waits
+-- in a heap of events instead, ordered by (time, order of creation). Values are the real core's.
 local real = require "vortex.core"
 
 local M = {}
 M.__index = M
 
--- `answer(dest, body)` plays all other nodes and services: it returns a reply body and a delay in seconds; no body means no reply.
+-- `answer(dest, body)` plays all other nodes and services: it returns a reply body and a delay in seconds; no body
+-- means no reply.
 function M.new(answer)
-  local world = setmetatable({ time = 0, events = {}, created = 0, ready = {}, parked = {}, log = {}, sent = {}, errors = {} }, M)
+  local world = { time = 0, events = {}, created = 0, ready = {}, parked = {}, log = {}, sent = {}, errors = {} }
+  setmetatable(world, M)
   world.answer = answer or function() end
   world.core = world:make_core()
   return world
@@ -39,9 +41,14 @@ function M:drain()
   end
 end
 
--- Runs fn as a task, then everything that follows from it, to the end. Raises what any task raised.
-function M:run(fn, ...)
-  self.core.spawn(fn, ...)
+-- Runs fn as a task, then everything that follows from it, to the end. Raises what any task raised, and if fn waits for
+-- ever.
+function M:run(fn)
+  local ended = false
+  self.core.spawn(function()
+    fn()
+    ended = true
+  end)
   self:drain()
   while #self.events > 0 do
     local event = table.remove(self.events, 1)
@@ -51,6 +58,8 @@ function M:run(fn, ...)
   end
   if #self.errors > 0 then
     error(self.errors[1], 0)
+  elseif not ended then
+    error "world: the task is still waiting, but nothing will happen any more"
   end
 end
 
