@@ -81,12 +81,20 @@ static int run(const struct options *o)
   script_attach(script, node);
   watched = script;
   struct buf message = {0};
-  int status = script_load(script, &message) == 0 ? host_run(host, node) : complain(o, &message);
+  int status;
+  if (script_load(script, &message) == 0) {
+    status = host_run(host, node);
+  } else {
+    status = complain(o, &message);
+    host_close(host); /* what a script left on the loop ends while its Lua state is there */
+  }
   buf_free(&message);
   watched = NULL;
   script_free(script);
   node_free(node);
-  host_free(host);
+  if (!host_free(host)) {
+    _exit(status); /* a script's thread is still at work: nothing may be torn down below it */
+  }
   return status;
 }
 

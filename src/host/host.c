@@ -1,5 +1,6 @@
 #include "host/host.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,9 +15,9 @@
 #include "host/watchdog.h"
 
 #define NEVER           UINT64_MAX
-#define READER_GRACE_MS 5000 /* without progress, at the end, before a reader is given up */
-#define DROP_WARNING_MS 1000 /* between two warnings about dropped lines */
-#define CLOSE_TURNS     100  /* for the handles that are left to close */
+#define READER_GRACE_MS 5000               /* without progress, at the end, before a reader is given up */
+#define DROP_WARNING_MS 1000               /* between two warnings about dropped lines */
+#define CLOSE_GRACE_NS  (200 * NODE_MS_NS) /* for requests that a script has left in libuv's thread pool */
 
 struct host {
   struct host_config config;
@@ -39,6 +40,7 @@ struct host {
   bool stopping;     /* the node has been asked to stop */
   bool output_failed;
   bool done;
+  bool closed; /* nothing happens on the loop any more */
   int status;
 
   uint64_t wake_ms; /* loop time of the wake-up that is armed, or NEVER */
@@ -114,7 +116,7 @@ static void env_wake_at(void *self, uint64_t deadline_ns)
 {
   struct host *h = self;
   uint64_t wanted_ms = deadline_ns / NODE_MS_NS + (deadline_ns % NODE_MS_NS != 0);
-  if (h->wake_ms <= wanted_ms) {
+  if (h->closed || h->wake_ms <= wanted_ms) {
     return; /* that wake-up comes early enough, and the node will ask again */
   }
   uint64_t now_ms = uv_now(&h->loop);
@@ -332,16 +334,6 @@ static void close_left(uv_handle_t *handle, void *arg)
   }
 }
 
-/* Work that a script has left in libuv's thread pool may keep the loop busy; it is not waited for, and the loop's memory is left to it. */
-static bool close_loop(uv_loop_t *loop)
-{
-  uv_walk(loop, close_left, NULL);
-  for (int i = 0; i < CLOSE_TURNS && uv_run(loop, UV_RUN_NOWAIT) != 0; i++) {
-    uv_walk(loop, close_left, NULL);
-  }
-  return uv_loop_close(loop) == 0;
-}
-
 struct host *host_new(const struct host_config *config)
 {
   int in, out;
@@ -392,16 +384,36 @@ struct host *host_new(const struct host_config *config)
   return h;
 }
 
-void host_free(struct host *h)
+void host_close(struct host *h)
+{
+  if (h->closed) {
+    return;
+  }
+  h->closed = true;
+  h->output.pollable = false;
+  signals_end();
+  uint64_t give_up = uv_hrtime() + CLOSE_GRACE_NS;
+  for (;;) {
+    uv_walk(&h->loop, close_left, NULL);
+    if (uv_run(&h->loop, UV_RUN_NOWAIT) == 0 || uv_hrtime() >= give_up) {
+      return;
+    }
+    struct pollfd p = {.fd = uv_backend_fd(&h->loop), .events = POLLIN};
+    poll(&p, 1, 1);
+  }
+}
+
+bool host_free(struct host *h)
 {
   assert(h->node == NULL);
-  signals_end();
-  bool closed = close_loop(&h->loop);
+  host_close(h);
   input_close(&h->input);
   output_close(&h->output);
-  if (closed) {
-    free(h);
+  if (uv_loop_close(&h->loop) != 0) {
+    return false; /* the thread keeps the loop's memory */
   }
+  free(h);
+  return true;
 }
 
 uv_loop_t *host_loop(struct host *h)
@@ -431,6 +443,7 @@ int host_run(struct host *h, struct node *n)
     uv_run(&h->loop, UV_RUN_DEFAULT);
   }
   watchdog_stop(&h->watchdog);
+  host_close(h);
   h->node = NULL;
   return node_failed(n) ? 1 : h->status;
 }

@@ -8,9 +8,10 @@
  * Back-pressure: while more than HOST_OUTPUT_HIGH bytes wait for a slow reader, input is not read; while more than HOST_OUTPUT_MAX wait,
  * lines that the node originates are dropped with a warning, answers are kept.
  *
- * End: EOF on input, SIGINT or SIGTERM stop the node in order (node_stop); a second signal ends the process at once. When the reader is
- * gone (EPIPE) the node is stopped in order and its output is discarded. After SIGCONT, what the first drain of the input yields counts
- * as having arrived at the loop's last turn before, and is handled before the timers that fell due meanwhile. */
+ * End: EOF on input, SIGINT or SIGTERM stop the node in order (node_stop); a second signal (more than 5 ms later: some senders send
+ * twice) ends the process at once, with status 128 + signal, whatever it is doing. When the reader is gone (EPIPE) the node is stopped in
+ * order and its output is discarded. After SIGCONT, what the first drain of the input yields counts as having arrived at the loop's last
+ * turn before, and is handled before the timers that fell due meanwhile. */
 #ifndef VORTEX_HOST_HOST_H
 #define VORTEX_HOST_HOST_H
 
@@ -26,7 +27,7 @@
 #define HOST_WRITE_BYTES   (64u << 10)
 #define HOST_OUTPUT_HIGH   (1u << 20)
 #define HOST_OUTPUT_MAX    (64u << 20)
-#define HOST_BUSY_LIMIT_NS NODE_S_NS /* a turn longer than this is reported through on_busy */
+#define HOST_BUSY_LIMIT_NS NODE_S_NS /* a handler that takes longer than this is reported through on_busy */
 
 struct host_config {
   size_t line_max_bytes;
@@ -39,11 +40,18 @@ struct host_config {
   void *on_busy_arg;
 };
 
-/* Takes over stdin, stdout, the signals and the log. One per process. Returns owned, or NULL with a reason on stderr. */
+/* Takes over stdin, stdout, the signals and the log. One per process; call it before anything else opens a file. Returns owned, or NULL
+ * with a reason on stderr: stdin or stdout is closed, or cannot be used. */
 struct host *host_new(const struct host_config *config);
 
-/* Closes everything that is left on the loop and frees the host. The node must be gone. */
-void host_free(struct host *h);
+/* Closes everything that is left on the loop, whoever put it there. To be called while those who share the loop (a script and its
+ * libraries) are still alive: what they left on it may call them back for the last time. host_run() ends with it; a second call does
+ * nothing. Requests that a thread still works on are waited for only shortly. */
+void host_close(struct host *h);
+
+/* host_close(), and frees the host. The node must be gone. False if a thread of libuv still works on something: then the process must end
+ * by _exit(), for exit() would tear down what that thread uses. */
+bool host_free(struct host *h);
 
 /* The node's view of this world. */
 struct node_env host_env(struct host *h);
@@ -53,8 +61,8 @@ uv_loop_t *host_loop(struct host *h);
 
 struct host_log *host_log(struct host *h);
 
-/* Runs the node until it has stopped and its output is written (or cannot be). Returns the process's exit status: 0, or 1 if the node
- * failed or input or output did. Borrows n. */
+/* Runs the node until it has stopped and its output is written (or cannot be: a reader that takes nothing for five seconds is given up).
+ * Returns the process's exit status: 0, or 1 if the node failed or input or output did. Borrows n. Once per host. */
 int host_run(struct host *h, struct node *n);
 
 /* Writes what is queued, waiting at most `timeout_ms` for a slow reader: for a script that calls os.exit. */

@@ -53,10 +53,9 @@ static void on_pipe(int signal)
   (void)signal;
 }
 
-static struct {
+static const struct {
   int signal;
   void (*handler)(int signal);
-  struct sigaction former;
 } handlers[] = {
     {.signal = SIGINT, .handler = on_stop},
     {.signal = SIGTERM, .handler = on_stop},
@@ -76,15 +75,12 @@ void signals_start(uv_async_t *wake)
   for (int i = 0; i < HANDLER_COUNT; i++) {
     struct sigaction action = {.sa_handler = handlers[i].handler, .sa_flags = SA_RESTART};
     sigfillset(&action.sa_mask);
-    sigaction(handlers[i].signal, &action, &handlers[i].former);
+    sigaction(handlers[i].signal, &action, NULL);
   }
 }
 
 void signals_end(void)
 {
-  for (int i = 0; i < HANDLER_COUNT; i++) {
-    sigaction(handlers[i].signal, &handlers[i].former, NULL);
-  }
   atomic_store(&loop_wake, NULL);
 }
 

@@ -13,7 +13,7 @@
 /* Installs the handlers. `wake` is sent to whenever something has been noted; NULL = nobody. */
 void signals_start(uv_async_t *wake);
 
-/* Puts the former handlers back. */
+/* The loop is not woken any more. The handlers stay, so that a signal can still cut the end of the process short. */
 void signals_end(void);
 
 /* The signal that asked for an end, 0 if none has. Cannot fail. */

@@ -57,8 +57,10 @@ static void spell_key(struct key *key, const char *raw, size_t raw_len)
   key->len = spelled.len;
 }
 
-/* Scans a key, its colon and the white space around. Returns the first byte of the value. */
-static inline const char *scan_key(struct json_scanner *s, const char *at, struct key *key)
+/* Scans a key, its colon and the white space around. Returns the first byte of the value.
+ *
+ * Inlined by force into both of its callers: as a function of its own it costs the envelope a tenth of its time. */
+static inline __attribute__((always_inline)) const char *scan_key(struct json_scanner *s, const char *at, struct key *key)
 {
   if (at >= s->end || *at != '"') {
     return json_fail(s, at, "expected a key");
@@ -74,9 +76,7 @@ static inline const char *scan_key(struct json_scanner *s, const char *at, struc
   if (escaped) {
     spell_key(key, begin, key->len);
   }
-  if (at < s->end && *at != ':') {
-    at = json_skip_space(at, s->end);
-  }
+  at = json_skip_space(at, s->end);
   if (at >= s->end || *at != ':') {
     return json_fail(s, at, "expected ':'");
   }
@@ -90,6 +90,8 @@ static inline const char *scan_field(struct json_scanner *s, const char *at, int
   field->escaped = false;
   if (at < s->end && *at == '"') {
     at = json_scan_string_escaped(s, at, &field->escaped);
+  } else if (at < s->end && json_is_digit(*at)) {
+    at = json_scan_number(s, at);
   } else {
     at = json_scan_value(s, at, depth);
   }

@@ -63,14 +63,13 @@ static inline const char *json_plain_end(const char *at, const char *end)
   return at;
 }
 
-static inline bool json_is_space(char c)
-{
-  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
+/* Almost always there is none: one comparison says so. */
 static inline const char *json_skip_space(const char *at, const char *end)
 {
-  while (at < end && json_is_space(*at)) {
+  while (at < end && (unsigned char)*at <= ' ') {
+    if (*at != ' ' && *at != '\n' && *at != '\r' && *at != '\t') {
+      break;
+    }
     at++;
   }
   return at;

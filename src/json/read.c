@@ -82,6 +82,7 @@ static double read_slowly(struct slice token)
   const char *point = localeconv()->decimal_point;
   size_t point_len = strlen(point);
   char *copy = token.len + point_len < sizeof small ? small : buf_reserve(&large, token.len + point_len + 1);
+  assert(copy != NULL);
   char *to = copy;
   for (size_t i = 0; i < token.len; i++) {
     if (token.ptr[i] == '.') {

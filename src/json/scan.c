@@ -131,19 +131,13 @@ static const char *scan_fraction_exponent(struct json_scanner *s, const char *at
 
 const char *json_scan_number(struct json_scanner *s, const char *at)
 {
-  if (*at == '-') {
-    at++;
+  const char *digits = *at == '-' ? at + 1 : at;
+  at = skip_digits(digits, s->end);
+  if (at == digits) {
+    return json_fail(s, at, "missing digit in a number");
   }
-  if (at < s->end && *at == '0') {
-    at++;
-    if (at < s->end && json_is_digit(*at)) {
-      return json_fail(s, at, "leading zero in a number");
-    }
-  } else {
-    at = scan_digits(s, at);
-    if (at == NULL) {
-      return NULL;
-    }
+  if (*digits == '0' && at - digits > 1) {
+    return json_fail(s, digits + 1, "leading zero in a number");
   }
   if (at < s->end && (*at == '.' || (*at | 0x20) == 'e')) {
     return scan_fraction_exponent(s, at);

@@ -25,7 +25,8 @@ struct json_error {
 int json_scan(struct slice text, struct json_error *error);
 
 /* The pieces the envelope scanner is made of. Each takes the position of a value's first byte (no white space) and the end of the
- * range, and returns the position behind the value, or NULL with *error filled in (offset relative to `begin`). */
+ * range, and returns the position behind the value, or NULL with *error filled in (offset relative to `begin`). `depth` is the number of
+ * containers around the value: 0 for a text of its own. json_scan_number wants '-' or a digit at `at`. */
 struct json_scanner {
   const char *begin;
   const char *end;

@@ -13,7 +13,11 @@
 
 static bool same_bits(double a, double b)
 {
-  return memcmp(&a, &b, sizeof a) == 0;
+  uint64_t bits_a;
+  uint64_t bits_b;
+  memcpy(&bits_a, &a, sizeof a);
+  memcpy(&bits_b, &b, sizeof b);
+  return bits_a == bits_b;
 }
 
 static void check_text(const uint8_t *data, size_t size)

@@ -137,6 +137,11 @@ static inline void service_stop(void *self)
   node_log(s->node, LOG_INFO, "good-bye");
 }
 
+static inline void never(uv_timer_t *timer)
+{
+  (void)timer;
+}
+
 static inline void say_busy(void *arg)
 {
   (void)arg;
@@ -158,10 +163,14 @@ static inline int serve(void)
   struct node_env env = host_env(host);
   struct node_behavior behavior = {&service, service_init, service_message, service_complete, service_busy, service_stop};
   service.node = node_new(&config, &env, &behavior);
+  /* What a library left on the loop neither keeps the process alive nor stays open. */
+  static uv_timer_t foreign;
+  uv_timer_init(host_loop(host), &foreign);
+  uv_timer_start(&foreign, never, 1000000, 0);
   int status = host_run(host, service.node);
+  bool closed = uv_is_closing((uv_handle_t *)&foreign);
   node_free(service.node);
-  host_free(host);
-  return status;
+  return host_free(host) && closed ? status : 3;
 }
 
 struct child {

@@ -153,7 +153,7 @@ static void test_back_pressure(void **state)
   fcntl(c.in, F_SETFL, O_NONBLOCK);
   size_t written = 0;
   struct pollfd p = {.fd = c.in, .events = POLLOUT};
-  while (written < MOST && poll(&p, 1, 500) > 0) {
+  while (written < MOST && poll(&p, 1, 1500) > 0) {
     size_t at = written % line.len;
     ssize_t n = write(c.in, line.data + at, line.len - at);
     written += n > 0 ? (size_t)n : 0;

@@ -24,7 +24,7 @@ static void expect_real(const char *token, double expected)
   int64_t integer = 0;
   double real = 0;
   assert_int_equal(json_read_number(guarded_place(&guard, slice_of(token, strlen(token))), &integer, &real), JSON_DOUBLE);
-  if (memcmp(&real, &expected, sizeof real) != 0) {
+  if (real != expected || signbit(real) != signbit(expected)) {
     fail_msg("%s reads as %a, not %a", token, real, expected);
   }
 }

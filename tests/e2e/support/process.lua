@@ -213,10 +213,18 @@ function Process:about()
   return ("%s %s%s; stderr:\n%s"):format(self.name, state, lines, text)
 end
 
+--- As M.wait_until, but gives up as soon as the process has ended and everything it wrote has been read.
 function Process:wait_until(condition, timeout_s, what)
-  return M.wait_until(condition, timeout_s, function()
+  local function describe()
     return (what or "what was waited for") .. "\n" .. self:about()
-  end)
+  end
+  return M.wait_until(function()
+    local result = condition()
+    if not result and self.exit_code and self.stdout_ended and self.stderr_ended then
+      error("it ended before: " .. describe(), 0)
+    end
+    return result
+  end, timeout_s, describe)
 end
 
 --- Queues bytes for stdin. `done(err)` when they have been written.
