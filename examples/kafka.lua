@@ -123,11 +123,12 @@ end)
 
 -- Takes from the stores what another node, or an earlier life of this one, has put there.
 local function catch_up(node)
-  local batch
   repeat
     local number = applied[node] + 1
-    batch = lin_kv:read(batch_key(node, number), false)
-    apply(node, number, batch or {})
+    local batch = lin_kv:read(batch_key(node, number), false)
+    if batch then
+      apply(node, number, batch)
+    end
   until not batch
   commit(seq_kv:read("committed on " .. node, {}))
 end

@@ -6,8 +6,7 @@
 -- are no cycles of them: no G0, no G1.
 --
 --   maelstrom test -w txn-rw-register --bin ./examples/txn_rw_register.lua --node-count 2 --concurrency 2n \
---     --time-limit 20 \
---     --rate 1000 --consistency-models read-committed --availability total --nemesis partition
+--     --time-limit 20 --rate 1000 --consistency-models read-committed --availability total --nemesis partition
 local vortex = require "vortex"
 
 local REPLICATION_PERIOD = 0.05 -- seconds
