@@ -37,12 +37,17 @@ static void interrupt(void *script)
   }
 }
 
-static int complain(const struct options *o, const struct buf *message)
+/* The script could not be loaded: says why, and what often is the cause of a file not found. */
+static int complain(struct host_log *log, const struct options *o, struct buf *message)
 {
-  fprintf(stderr, "vortex-lua: %.*s\n", (int)message->len, message->data);
   if (o->script[0] != '/' && access(o->script, F_OK) != 0) {
-    fprintf(stderr, "vortex-lua: %s is a relative path; Maelstrom starts nodes in the temporary directory, so give it an absolute one\n",
-            o->script);
+    buf_printf(message, "\n%s is a relative path; Maelstrom starts nodes in the temporary directory, so give it an absolute one",
+               o->script);
+  }
+  if (o->log_json) {
+    host_log_write(log, LOG_ERROR, buf_slice(message));
+  } else {
+    fprintf(stderr, "vortex-lua: %.*s\n", (int)message->len, message->data);
   }
   return 1;
 }
@@ -85,7 +90,7 @@ static int run(const struct options *o)
   if (script_load(script, &message) == 0) {
     status = host_run(host, node);
   } else {
-    status = complain(o, &message);
+    status = complain(host_log(host), o, &message);
     host_close(host); /* what a script left on the loop ends while its Lua state is there */
   }
   buf_free(&message);

@@ -105,7 +105,7 @@ static int l_on_exit(lua_State *L)
 /* ---- sending ---- */
 
 /* Begins a line to the destination at argument 1 and puts the body at argument 2 into it, or raises. */
-static struct buf *begin_line(lua_State *L, struct script *s, const char *what, bool own_msg_id)
+static struct buf *begin_line(lua_State *L, struct script *s, const char *what, enum codec_body kind)
 {
   size_t len;
   const char *dest = luaL_checklstring(L, 1, &len);
@@ -119,7 +119,7 @@ static struct buf *begin_line(lua_State *L, struct script *s, const char *what, 
                what, dest);
   }
   struct codec_error error;
-  if (codec_encode_body(s, L, 2, (struct slice){0}, own_msg_id, line, &error) != 0) {
+  if (codec_encode_body(s, L, 2, (struct slice){0}, kind, line, &error) != 0) {
     node_line_abandon(s->node);
     luaL_error(L, "%s: %s: %s", what, error.path, error.reason);
   }
@@ -130,7 +130,7 @@ static struct buf *begin_line(lua_State *L, struct script *s, const char *what, 
 static int l_send(lua_State *L)
 {
   struct script *s = script_of(L);
-  begin_line(L, s, "send", false);
+  begin_line(L, s, "send", CODEC_MESSAGE);
   node_line_send(s->node);
   return 0;
 }
@@ -145,7 +145,7 @@ static int l_broadcast(lua_State *L)
   }
   struct codec_error error;
   buf_clear(&s->body);
-  if (codec_encode_body(s, L, 1, (struct slice){0}, false, &s->body, &error) != 0) {
+  if (codec_encode_body(s, L, 1, (struct slice){0}, CODEC_MESSAGE, &s->body, &error) != 0) {
     return luaL_error(L, "broadcast: %s: %s", error.path, error.reason);
   }
   struct slice self = node_id(s->node);
@@ -205,7 +205,7 @@ static int call(lua_State *L, const char *what, enum task_wait wait)
   struct script *s = script_of(L);
   struct task *t = task_check_yield(L, what);
   uint64_t timeout_ns = check_timeout(L, s, 3);
-  begin_line(L, s, what, true);
+  begin_line(L, s, what, CODEC_RPC);
   t->token = node_line_rpc(s->node, timeout_ns, &t->waiter);
   return wait_for(L, t, wait);
 }

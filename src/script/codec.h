@@ -35,10 +35,17 @@ void codec_decode(struct script *s, lua_State *L, struct slice text);
 /* Appends the value at `index` as JSON. 0, or -1 with *error filled in; out may then hold a part, which the caller drops. */
 int codec_encode(struct script *s, lua_State *L, int index, struct buf *out, struct codec_error *error);
 
-/* Appends the members of a message body (the table at `index`): "type" first, then the others, sorted, each with a leading comma; leaves
- * out in_reply_to, and msg_id if `own_msg_id`. `type` is JSON for the type member if the table has none; empty = the table must have one.
- */
-int codec_encode_body(struct script *s, lua_State *L, int index, struct slice type, bool own_msg_id, struct buf *out,
+/* What a message body is for: the ids that belong to the node are left out of it, since the node writes them. */
+enum codec_body {
+  CODEC_MESSAGE, /* msg_id and in_reply_to are the script's, if it gives them */
+  CODEC_RPC,     /* msg_id is the node's */
+  CODEC_REPLY,   /* in_reply_to is the node's */
+};
+
+/* Appends the members of a message body (the table at `index`): "type" first, then the others, sorted, each with a leading comma. `type` is
+ * JSON for the type member if the table has none; empty = the table must have one. Ids that the script gives must be integers. Errors as
+ * codec_encode; the path begins with "body". */
+int codec_encode_body(struct script *s, lua_State *L, int index, struct slice type, enum codec_body kind, struct buf *out,
                       struct codec_error *error);
 
 #endif

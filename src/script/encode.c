@@ -60,6 +60,9 @@ static int in_member(struct encoder *e, const char *key, size_t len)
 {
   char step[64];
   snprintf(step, sizeof step, ".%.*s", (int)(len < 60 ? len : 60), key);
+  for (char *p = step; *p != '\0'; p++) { /* the path ends up in messages: plain text only */
+    *p = (unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7F ? '?' : *p;
+  }
   return prepend(e, step);
 }
 
@@ -437,10 +440,10 @@ static int write_type(struct encoder *e, int index, struct slice type)
   return result;
 }
 
-/* A msg_id that the script gives must be an integer: the protocol's schemas refuse anything else. */
-static int check_msg_id(struct encoder *e, int index)
+/* An id that the script gives must be an integer: the protocol's schemas refuse anything else. */
+static int check_id(struct encoder *e, int index, const char *name)
 {
-  lua_pushliteral(e->L, "msg_id");
+  lua_pushstring(e->L, name);
   int type = lua_rawget(e->L, index);
   bool good = type == LUA_TNIL || lua_isinteger(e->L, -1);
   lua_pop(e->L, 1);
@@ -448,10 +451,16 @@ static int check_msg_id(struct encoder *e, int index)
     return 0;
   }
   fail(e, "not an integer");
-  return in_member(e, "msg_id", 6);
+  return in_member(e, name, strlen(name));
 }
 
-static int write_members(struct encoder *e, int index, bool own_msg_id)
+/* Whether the node writes this member itself. */
+static bool written_by_node(const struct script_field *f, enum codec_body kind)
+{
+  return key_is(f, "type", 4) || (kind == CODEC_REPLY && key_is(f, "in_reply_to", 11)) || (kind == CODEC_RPC && key_is(f, "msg_id", 6));
+}
+
+static int write_members(struct encoder *e, int index, enum codec_body kind)
 {
   struct script *s = e->script;
   lua_pushnil(e->L);
@@ -463,7 +472,7 @@ static int write_members(struct encoder *e, int index, bool own_msg_id)
   size_t end = s->fields_len;
   for (size_t i = first; result == 0 && i < end; i++) {
     struct script_field f = s->fields[i];
-    if (key_is(&f, "type", 4) || key_is(&f, "in_reply_to", 11) || (own_msg_id && key_is(&f, "msg_id", 6))) {
+    if (written_by_node(&f, kind)) {
       continue;
     }
     buf_append_char(e->out, ',');
@@ -476,7 +485,7 @@ static int write_members(struct encoder *e, int index, bool own_msg_id)
   return result;
 }
 
-int codec_encode_body(struct script *s, lua_State *L, int index, struct slice type, bool own_msg_id, struct buf *out,
+int codec_encode_body(struct script *s, lua_State *L, int index, struct slice type, enum codec_body kind, struct buf *out,
                       struct codec_error *error)
 {
   struct encoder e;
@@ -493,8 +502,9 @@ int codec_encode_body(struct script *s, lua_State *L, int index, struct slice ty
   } else {
     e.open[e.depth++] = lua_topointer(L, index);
     result = write_type(&e, index, type);
-    result = result != 0 || own_msg_id ? result : check_msg_id(&e, index);
-    result = result != 0 ? result : write_members(&e, index, own_msg_id);
+    result = result != 0 || kind == CODEC_RPC ? result : check_id(&e, index, "msg_id");
+    result = result != 0 || kind == CODEC_REPLY ? result : check_id(&e, index, "in_reply_to");
+    result = result != 0 ? result : write_members(&e, index, kind);
   }
   if (result != 0) {
     prepend(&e, "body");

@@ -130,6 +130,7 @@ struct script {
   const void *message_mt;
   int unanswered_mt_ref;
   const void *unanswered_mt;
+  int gc_pause;   /* as we set it; -1 = the script's own */
   unsigned calls; /* of the node's, for tuning the collector now and then */
 
   /* the codec */
@@ -218,6 +219,9 @@ int errors_is(lua_State *L);    /* Lua: is_error(v) */
 int api_open(lua_State *L); /* lua_CFunction: vortex.core */
 void stdlib_open(struct script *s);
 void stdlib_flush(struct script *s); /* logs what io.write was given without a newline */
+
+/* Pushes a value as text and returns it, as luaL_tolstring; a __tostring that raises does no harm. */
+const char *script_tostring(lua_State *L, int index, size_t *len);
 
 /* Seconds (a Lua number at `arg`) as nanoseconds; raises if it is not a number or negative. */
 uint64_t script_check_seconds(lua_State *L, int arg);

@@ -74,7 +74,8 @@ static void push_body(lua_State *L, int index, struct message *m)
 /* Answers with an error that a script has not seen coming, and says so in the log. */
 static void answer_error(struct script *s, struct message *m, long long code, struct slice text)
 {
-  if (!request_of(m)->answered && request_of(m)->msg_id_len > 0) {
+  bool is_error = slice_equal(message_type(m), SLICE("error")); /* an error is never answered with an error */
+  if (!is_error && !request_of(m)->answered && request_of(m)->msg_id_len > 0) {
     node_reply_error(s->node, request_of(m), code, text);
   }
 }
@@ -92,7 +93,7 @@ static const char *complaint(struct script *s, lua_State *L, int msg_index, stru
   push_body(L, msg_index, m);
   lua_pushvalue(L, reply_index);
   if (lua_pcall(L, 3, 1, 0) != LUA_OK || lua_type(L, -1) == LUA_TSTRING) {
-    return luaL_tolstring(L, -1, NULL);
+    return script_tostring(L, -1, NULL);
   }
   lua_pop(L, 1);
   return NULL;
@@ -116,7 +117,7 @@ static int answer(struct script *s, lua_State *L, int msg_index, struct message 
     return refused;
   }
   struct slice ok = m->handler != NULL ? buf_slice(&m->handler->ok) : (struct slice){0};
-  if (codec_encode_body(s, L, reply_index, ok, false, line, error) != 0) {
+  if (codec_encode_body(s, L, reply_index, ok, CODEC_REPLY, line, error) != 0) {
     node_line_abandon(s->node);
     return -1;
   }
@@ -146,7 +147,7 @@ static int message_reply(lua_State *L)
   struct message *m = check_message(L);
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_settop(L, 2);
-  struct codec_error error;
+  struct codec_error error = {.reason = NULL};
   int result = answer(s, L, 1, m, 2, &error);
   if (result == -1) {
     return luaL_error(L, "reply: %s: %s", error.path, error.reason);
@@ -283,7 +284,7 @@ void message_finish(struct script *s, struct task *t)
   lua_State *L = t->co;
   int type = lua_type(L, 2); /* LUA_TNONE if nothing was returned */
   if (type == LUA_TTABLE) {
-    struct codec_error error;
+    struct codec_error error = {.reason = NULL};
     int result = answer(s, L, 1, m, 2, &error);
     if (result == -1) {
       lua_pushfstring(s->L, "reply to \"%s\": %s: %s", m->handler != NULL ? m->handler->name : "message", error.path, error.reason);
@@ -320,7 +321,7 @@ void message_fail(struct script *s, struct task *t)
   task_log_error(s, t, what.data);
   buf_free(&what);
   size_t len;
-  const char *message = luaL_tolstring(L, -1, &len);
+  const char *message = script_tostring(L, -1, &len);
   answer_error(s, m, error_protocol_code(ERROR_CRASH), slice_of(message, len));
   lua_pop(L, 1);
 }

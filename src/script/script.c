@@ -20,12 +20,37 @@ lua_State *script_lua(struct script *s)
   return s->L;
 }
 
+/* Lua: (value) -> its text */
+static int to_text(lua_State *L)
+{
+  luaL_tolstring(L, 1, NULL);
+  return 1;
+}
+
+const char *script_tostring(lua_State *L, int index, size_t *len)
+{
+  index = lua_absindex(L, index);
+  lua_pushcfunction(L, to_text);
+  lua_pushvalue(L, index);
+  if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
+    lua_pop(L, 1);
+    lua_pushfstring(L, "(an error object of type %s whose __tostring raised)", luaL_typename(L, index));
+  }
+  return lua_tolstring(L, -1, len);
+}
+
 /* The collector's pace: a small heap may grow to ten times its size between two collections, a large one to twice. */
 static void tune_collector(struct script *s)
 {
   int kb = lua_gc(s->L, LUA_GCCOUNT);
   int pause = kb < 4096 ? 1000 : kb < 32768 ? 400 : 200;
-  lua_gc(s->L, LUA_GCINC, pause, 200, 0);
+  int before = lua_gc(s->L, LUA_GCSETPAUSE, pause);
+  if (s->gc_pause != 0 && before != s->gc_pause) { /* the script has chosen a pace of its own */
+    lua_gc(s->L, LUA_GCSETPAUSE, before);
+    s->gc_pause = -1;
+  } else {
+    s->gc_pause = pause;
+  }
 }
 
 static int out_of_memory(lua_State *L)
@@ -122,7 +147,7 @@ void script_attach(struct script *s, struct node *n)
 
 static int traceback(lua_State *L)
 {
-  const char *message = luaL_tolstring(L, 1, NULL);
+  const char *message = script_tostring(L, 1, NULL);
   luaL_traceback(L, L, message, 1);
   return 1;
 }
@@ -190,15 +215,14 @@ static int start_service(lua_State *L)
 /* Runs in protected mode. Lua: (chunk, arguments …) */
 static int run_main(lua_State *L)
 {
-  lua_getglobal(L, "require");
-  lua_pushliteral(L, "vortex");
-  lua_call(L, 1, 0);
   lua_call(L, lua_gettop(L) - 1, 1);
   if (lua_istable(L, -1)) {
-    lua_getfield(L, -1, "step");
-    bool service = lua_isfunction(L, -1);
+    int step = lua_getfield(L, -1, "step");
     lua_pop(L, 1);
-    if (service) {
+    if (step != LUA_TNIL && step != LUA_TFUNCTION) {
+      return luaL_error(L, "the script returns a table whose field \"step\" is no function but a %s", lua_typename(L, step));
+    }
+    if (step == LUA_TFUNCTION) {
       lua_pushcfunction(L, start_service);
       lua_insert(L, -2);
       lua_call(L, 1, 0);
@@ -213,16 +237,23 @@ int script_load(struct script *s, struct buf *message)
   struct slice folder = folder_of(s->config.path);
   prefix_path(L, "path", folder, "%/?.lua;%/?/init.lua;");
   prefix_path(L, "cpath", folder, "%/?.so;");
-  lua_pushcfunction(L, traceback);
-  lua_pushcfunction(L, run_main);
-  int status = luaL_loadfilex(L, s->config.path, "t");
+  /* The library complains about the command line (--check): that is no matter of tracebacks. */
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "vortex");
+  int status = lua_pcall(L, 1, 0, 0);
+  if (status == LUA_OK) {
+    lua_pushcfunction(L, traceback);
+    lua_pushcfunction(L, run_main);
+    status = luaL_loadfilex(L, s->config.path, "t");
+  }
   if (status == LUA_OK) {
     int n = push_arguments(s);
     status = lua_pcall(L, 1 + n, 0, 1);
   }
   if (status != LUA_OK) {
+    stdlib_flush(s);
     size_t len;
-    const char *text = luaL_tolstring(L, -1, &len);
+    const char *text = script_tostring(L, -1, &len);
     buf_append(message, text, len);
   }
   lua_settop(L, 0);
@@ -304,7 +335,7 @@ static enum node_init_result on_init(void *self)
 
 static void count_call(struct script *s)
 {
-  if (++s->calls % TUNE_EVERY_CALLS == 0) {
+  if (++s->calls % TUNE_EVERY_CALLS == 0 && s->gc_pause > 0) {
     tune_collector(s);
   }
 }
@@ -375,7 +406,7 @@ struct node_behavior script_behavior(struct script *s)
 
 void script_report(struct script *s, lua_State *L, const char *where)
 {
-  node_log(s->node, LOG_ERROR, "error in %s: %s", where, luaL_tolstring(L, -1, NULL));
+  node_log(s->node, LOG_ERROR, "error in %s: %s", where, script_tostring(L, -1, NULL));
   lua_pop(L, 2);
 }
 

@@ -39,28 +39,50 @@ void stdlib_flush(struct script *s)
   }
 }
 
-/* Lua: io.write(…). Upvalues: the original, io.output, io.stdout. Files that the script opened are written as ever. */
-static int l_io_write(lua_State *L)
+/* Takes the arguments from `first` on as text written to stdout. */
+static void write_arguments(lua_State *L, int first)
 {
   struct script *s = script_of(L);
-  int n = lua_gettop(L);
-  lua_pushvalue(L, lua_upvalueindex(2));
-  lua_call(L, 0, 1);
-  bool is_stdout = lua_rawequal(L, -1, lua_upvalueindex(3));
-  lua_pop(L, 1);
-  if (!is_stdout) {
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_insert(L, 1);
-    lua_call(L, n, LUA_MULTRET);
-    return lua_gettop(L);
-  }
-  for (int i = 1; i <= n; i++) {
+  for (int i = first; i <= lua_gettop(L); i++) {
     size_t len;
     const char *piece = luaL_checklstring(L, i, &len);
     buf_append(&s->written, piece, len);
   }
   log_lines(s);
+}
+
+/* Calls the function in upvalue 1 with all arguments and returns what it returns. */
+static int call_original(lua_State *L)
+{
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+  return lua_gettop(L);
+}
+
+/* Lua: io.write(…). Upvalues: the original, io.stdout, io.output. Files that the script opened are written as ever. */
+static int l_io_write(lua_State *L)
+{
   lua_pushvalue(L, lua_upvalueindex(3));
+  lua_call(L, 0, 1);
+  bool is_stdout = lua_rawequal(L, -1, lua_upvalueindex(2));
+  lua_pop(L, 1);
+  if (!is_stdout) {
+    return call_original(L);
+  }
+  write_arguments(L, 1);
+  lua_pushvalue(L, lua_upvalueindex(2));
+  return 1;
+}
+
+/* Lua: file:write(…). Upvalues: the original, io.stdout. */
+static int l_file_write(lua_State *L)
+{
+  if (!lua_rawequal(L, 1, lua_upvalueindex(2))) {
+    return call_original(L);
+  }
+  write_arguments(L, 2);
+  lua_settop(L, 1);
   return 1;
 }
 
@@ -83,17 +105,17 @@ static void replace_io_write(lua_State *L)
 {
   lua_getglobal(L, "io");
   lua_getfield(L, -1, "write");
-  lua_getfield(L, -2, "output");
-  lua_getfield(L, -3, "stdout");
+  lua_getfield(L, -2, "stdout");
+  lua_getfield(L, -3, "output");
   lua_pushcclosure(L, l_io_write, 3);
   lua_setfield(L, -2, "write");
-  /* io.stdout:write goes to descriptor 1, which is stderr: line by line, as a log. */
-  lua_getfield(L, -1, "stdout");
-  lua_getfield(L, -1, "setvbuf");
-  lua_insert(L, -2);
-  lua_pushliteral(L, "line");
-  lua_call(L, 2, 0);
-  lua_pop(L, 1);
+  luaL_getmetatable(L, LUA_FILEHANDLE);
+  lua_getfield(L, -1, "__index");
+  lua_getfield(L, -1, "write");
+  lua_getfield(L, -4, "stdout");
+  lua_pushcclosure(L, l_file_write, 2);
+  lua_setfield(L, -2, "write");
+  lua_pop(L, 3);
 }
 
 static void replace_os_exit(lua_State *L)

@@ -67,7 +67,7 @@ void task_log_error(struct script *s, struct task *t, const char *what)
 {
   lua_State *L = s->L;
   struct buf text = {0};
-  buf_printf(&text, "error in %s: %s", what, luaL_tolstring(L, -1, NULL));
+  buf_printf(&text, "error in %s: %s", what, script_tostring(L, -1, NULL));
   luaL_traceback(L, t->co, NULL, 0);
   buf_printf(&text, "\n%s", lua_tostring(L, -1));
   if (t->origin[0] != '\0') {
@@ -120,7 +120,7 @@ static void reset(struct script *s, struct task *t)
   if (lua_resetthread(t->co) != LUA_OK) { /* also for the error it had before */
     lua_xmove(t->co, L, 1);
     if (!lua_rawequal(L, -1, -2)) {
-      node_log(s->node, LOG_ERROR, "error in a __close metamethod: %s", luaL_tolstring(L, -1, NULL));
+      node_log(s->node, LOG_ERROR, "error in a __close metamethod: %s", script_tostring(L, -1, NULL));
       lua_pop(L, 1);
     }
     lua_pop(L, 1);
