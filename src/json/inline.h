@@ -25,6 +25,15 @@ static inline uint64_t json_load_word(const char *at)
   return word;
 }
 
+/* Four bytes in the lower half of a word, with blanks above them. */
+static inline uint64_t json_half_word(uint32_t half)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+  half = __builtin_bswap32(half);
+#endif
+  return half | UINT64_C(0x2020202000000000);
+}
+
 /* Marks (high bit) the bytes that may not simply be copied: quote, backslash, control characters, and everything beyond ASCII.
  *
  * Subtracting from a byte sets its high bit if the byte was smaller, or had the bit already; those that had it are marked anyway. A
@@ -56,6 +65,15 @@ static inline const char *json_plain_end(const char *at, const char *end)
       return at + json_first_mark(marks);
     }
     at += 8;
+  }
+  if (end - at >= 4) { /* four bytes as a word whose other half is plain */
+    uint32_t half;
+    memcpy(&half, at, sizeof half);
+    uint64_t marks = json_special_bytes(json_half_word(half));
+    if (marks != 0) {
+      return at + json_first_mark(marks);
+    }
+    at += 4;
   }
   while (at < end && !json_is_special((unsigned char)*at)) {
     at++;

@@ -115,6 +115,10 @@ static char *put_digits_before(char *end, uint64_t value)
 
 void json_write_integer(struct buf *out, int64_t value)
 {
+  if (value >= 0 && value < 10) {
+    buf_append_char(out, (char)('0' + value));
+    return;
+  }
   char text[NUMBER_SIZE_MAX];
   char *end = text + sizeof text;
   char *begin = put_digits_before(end, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);

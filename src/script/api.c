@@ -350,14 +350,12 @@ static int l_encode(lua_State *L)
 {
   struct script *s = script_of(L);
   luaL_checkany(L, 1);
-  struct buf out = {0};
   struct codec_error error;
-  if (codec_encode(s, L, 1, &out, &error) != 0) {
-    buf_free(&out);
+  buf_clear(&s->body);
+  if (codec_encode(s, L, 1, &s->body, &error) != 0) {
     return luaL_error(L, "encode: value%s: %s", error.path, error.reason);
   }
-  lua_pushlstring(L, out.data, out.len);
-  buf_free(&out);
+  lua_pushlstring(L, s->body.data, s->body.len);
   return 1;
 }
 

@@ -9,6 +9,7 @@
 struct decoder {
   struct script *script;
   lua_State *L;
+  const char *end;
 };
 
 static const char *value(struct decoder *d, const char *at);
@@ -25,7 +26,7 @@ static inline const char *skip_space(const char *at)
 static const char *string(struct decoder *d, const char *at)
 {
   bool plain;
-  const char *end = json_string_end(at, &plain);
+  const char *end = json_string_end_within(at, d->end, &plain);
   if (plain) {
     lua_pushlstring(d->L, at, (size_t)(end - at));
     return end + 1;
@@ -175,7 +176,7 @@ static const char *value(struct decoder *d, const char *at)
 
 void codec_decode(struct script *s, lua_State *L, struct slice text)
 {
-  struct decoder d = {.script = s, .L = L};
+  struct decoder d = {.script = s, .L = L, .end = text.ptr + text.len};
   luaL_checkstack(L, 8, "JSON");
   value(&d, skip_space(text.ptr));
 }

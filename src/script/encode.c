@@ -150,29 +150,30 @@ static int elements_by_index(struct encoder *e, int index)
 static int array(struct encoder *e, int index)
 {
   lua_State *L = e->L;
-  size_t begin = e->out->len;
-  buf_append_char(e->out, '[');
+  struct buf *out = e->out;
+  size_t begin = out->len;
+  int top = lua_gettop(L);
   lua_Integer i = 0;
   do {
     i++;
-    if (!lua_isinteger(L, -2) || lua_tointeger(L, -2) != i) {
+    if (!lua_isinteger(L, -2) || lua_tointegerx(L, -2, NULL) != i) {
       lua_pop(L, 2);
-      e->out->len = begin;
-      buf_append_char(e->out, '[');
+      out->len = begin;
+      buf_append_char(out, '[');
       if (elements_by_index(e, index) != 0) {
         return -1;
       }
       break;
     }
-    if (i > 1) {
-      buf_append_char(e->out, ',');
-    }
-    if (value(e, lua_gettop(L)) != 0) {
+    buf_append_char(out, i == 1 ? '[' : ',');
+    if (lua_isinteger(L, -1)) {
+      json_write_integer(out, lua_tointegerx(L, -1, NULL));
+    } else if (value(e, top) != 0) {
       return in_element(e, i);
     }
-    lua_pop(L, 1);
+    lua_settop(L, top - 1);
   } while (lua_next(L, index) != 0);
-  buf_append_char(e->out, ']');
+  buf_append_char(out, ']');
   return 0;
 }
 
@@ -219,6 +220,7 @@ static int collect(struct encoder *e, int index)
 {
   lua_State *L = e->L;
   size_t first = e->script->fields_len;
+  int slot = lua_gettop(L);
   do {
     if (lua_type(L, -2) != LUA_TSTRING) {
       bool integer = lua_isinteger(L, -2);
@@ -229,7 +231,8 @@ static int collect(struct encoder *e, int index)
     struct script_field *f = add_field(e->script);
     f->key = lua_tolstring(L, -2, &f->len);
     if (e->script->fields_len - first <= ON_STACK_MAX) {
-      f->slot = lua_gettop(L);
+      f->slot = slot;
+      slot += 2;
       lua_pushvalue(L, -2);
     } else {
       f->slot = 0;

@@ -99,7 +99,9 @@ static const char *complaint(struct script *s, lua_State *L, int msg_index, stru
   return NULL;
 }
 
-/* Sends the table at `reply_index` as the answer. 0; or -1 with *error filled in, when it cannot be encoded; or an error of node. */
+#define UNENCODABLE 1 /* answer(): *error says why */
+
+/* Sends the table at `reply_index` as the answer. 0, UNENCODABLE, or an error of node_reply_begin. */
 static int answer(struct script *s, lua_State *L, int msg_index, struct message *m, int reply_index, struct codec_error *error)
 {
   int refused;
@@ -119,7 +121,7 @@ static int answer(struct script *s, lua_State *L, int msg_index, struct message 
   struct slice ok = m->handler != NULL ? buf_slice(&m->handler->ok) : (struct slice){0};
   if (codec_encode_body(s, L, reply_index, ok, CODEC_REPLY, line, error) != 0) {
     node_line_abandon(s->node);
-    return -1;
+    return UNENCODABLE;
   }
   node_reply_send(s->node, request_of(m));
   return 0;
@@ -147,9 +149,9 @@ static int message_reply(lua_State *L)
   struct message *m = check_message(L);
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_settop(L, 2);
-  struct codec_error error = {.reason = NULL};
+  struct codec_error error = {.reason = ""};
   int result = answer(s, L, 1, m, 2, &error);
-  if (result == -1) {
+  if (result == UNENCODABLE) {
     return luaL_error(L, "reply: %s: %s", error.path, error.reason);
   }
   if (result == ERROR_ANSWERED) {
@@ -284,9 +286,9 @@ void message_finish(struct script *s, struct task *t)
   lua_State *L = t->co;
   int type = lua_type(L, 2); /* LUA_TNONE if nothing was returned */
   if (type == LUA_TTABLE) {
-    struct codec_error error = {.reason = NULL};
+    struct codec_error error = {.reason = ""};
     int result = answer(s, L, 1, m, 2, &error);
-    if (result == -1) {
+    if (result == UNENCODABLE) {
       lua_pushfstring(s->L, "reply to \"%s\": %s: %s", m->handler != NULL ? m->handler->name : "message", error.path, error.reason);
       message_fail(s, t);
       lua_pop(s->L, 1);

@@ -140,7 +140,8 @@ function TestUnusual.test_the_last_of_two_keys_wins()
 end
 
 function TestUnusual.test_escaped_keys_and_values()
-  assert_answered '{"\\u0073rc":"\\u00631","d\\u0065st":"n\\u0031","b\\u006fdy":{"t\\u0079pe":"\\u0065cho","ms\\u0067_id":77,"ech\\u006f":1}}'
+  assert_answered('{"\\u0073rc":"\\u00631","d\\u0065st":"n\\u0031",'
+    .. '"b\\u006fdy":{"t\\u0079pe":"\\u0065cho","ms\\u0067_id":77,"ech\\u006f":1}}')
 end
 
 function TestUnusual.test_client_names()

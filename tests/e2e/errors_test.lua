@@ -137,8 +137,8 @@ vortex.on("fine", function() return {} end)
 ]]
 
 local function fails(type, ...)
-  local node = start(FAILING)
-  local reply = node:call { type = type }
+  local node = start(FAILING, { options = { "--late-reply", "0" } }) -- a stack takes its time to overflow
+  local reply = node:call({ type = type }, { timeout = 30 })
   node.process:expect_stderr "traceback"
   lu.assertEquals(node:call({ type = "fine" }).type, "fine_ok")
   node:finish()

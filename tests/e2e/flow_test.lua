@@ -111,7 +111,8 @@ function TestSlowReader.test_the_input_waits_and_everything_arrives_afterwards()
     return p.replies == 0
   end)
   p:stop_reading()
-  local total, unread = 600000, nil
+  local total = 600000
+  local unread
   for from = 1, total, 20000 do
     p:write(requests(from, from + 19999))
   end

@@ -1,5 +1,5 @@
---- SIGSTOP and SIGCONT, and answers that come too late. A Maelstrom client gives up after five seconds and leaves, and a line to somebody who
---- has left mutes the node; so such answers are dropped. `--late-reply` makes the limit short enough for a test.
+--- SIGSTOP and SIGCONT, and answers that come too late. A Maelstrom client gives up after five seconds and leaves, and a line to somebody
+--- who has left mutes the node; so such answers are dropped. `--late-reply` makes the limit short enough for a test.
 local lu = require "luaunit"
 
 local maelstrom = require "support.maelstrom"
@@ -24,6 +24,14 @@ end)
 
 local function start(late_reply)
   return maelstrom.start { source = SOURCE, ids = { "n1", "n2" }, options = { "--late-reply", late_reply or "0.2" } }
+end
+
+-- What the node finds in its input right after a pause counts as old, so the first request that is sent then may be, too.
+local function answers_again(node)
+  node.process:wait_until(function()
+    local id = node:request({ type = "echo", echo = "fresh" }, { src = "c-fresh" })
+    return pcall(node.reply_to, node, id, "c-fresh", 0.2)
+  end, nil, "an answer after the pause")
 end
 
 local TestLate = suite.case "TestLate"
@@ -90,10 +98,10 @@ function TestPause.test_requests_that_waited_in_the_pipe_are_too_old()
   process.let_pass(0.4)
   node.process:resume()
   node.process:expect_stderr "warn"
-  lu.assertEquals(node:call({ type = "echo", echo = "fresh" }).echo, "fresh")
+  answers_again(node)
   lu.assertEquals(node.inbox, {})
   node:finish()
-  lu.assertEquals(#node.judge:unanswered(), #old)
+  lu.assertTrue(#node.judge:unanswered() >= #old)
 end
 
 function TestPause.test_a_short_pause_costs_nothing()
@@ -116,7 +124,7 @@ function TestPause.test_a_handler_that_was_asleep()
   process.let_pass(0.4)
   node.process:resume()
   node.process:expect_stderr "warn"
-  node:settle()
+  answers_again(node)
   lu.assertEquals(node.inbox, {})
   node:finish()
 end

@@ -1,5 +1,5 @@
---- The protocol has stdin and stdout for itself: whatever a script, a library or a child process writes or reads goes elsewhere; and whatever
---- the two are (pipes, files, one pipe shared with stderr), no line is lost.
+--- The protocol has stdin and stdout for itself: whatever a script, a library or a child process writes or reads goes elsewhere; and
+--- whatever the two are (pipes, files, one pipe shared with stderr), no line is lost.
 local lu = require "luaunit"
 local uv = require "luv"
 

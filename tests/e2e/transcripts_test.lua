@@ -99,8 +99,24 @@ end
 
 local TestFlood = suite.case "TestFlood"
 
--- All requests of a node in one write, while its peers are silent.
-local function flood(run, recorded)
+-- All requests of a node in one write.
+local function write_all(node, requests)
+  local lines = {}
+  for i, msg in ipairs(requests) do
+    node.judge:sent(msg)
+    lines[i] = maelstrom.line(msg.src, msg.dest, msg.body)
+  end
+  node.process:write(table.concat(lines, "\n") .. "\n")
+end
+
+local function wait_answered(node)
+  node.process:wait_until(function()
+    return #node.judge:unanswered() == 0
+  end, nil, "all requests answered")
+end
+
+-- One node, while its peers are silent: handlers that never wait need nobody.
+local function flood_node(run, recorded)
   local s = services.new(7)
   local node = maelstrom.start {
     script = needed(run),
@@ -111,29 +127,42 @@ local function flood(run, recorded)
       return s:take(node, msg) or node.judge.members[msg.dest]
     end,
   }
-  local lines = {}
+  write_all(node, recorded.requests)
+  wait_answered(node)
   for i, msg in ipairs(recorded.requests) do
-    node.judge:sent(msg)
-    lines[i] = maelstrom.line(msg.src, msg.dest, msg.body)
-  end
-  node.process:write(table.concat(lines, "\n") .. "\n")
-  node.process:wait_until(function()
-    return #node.judge:unanswered() == 0
-  end, nil, "all requests answered")
-  if run.ordered then
-    for i, msg in ipairs(recorded.requests) do
-      local answer = node.answered_in_order[i + 1] -- the first is init_ok
-      lu.assertEquals({ answer.dest, answer.body.in_reply_to }, { msg.src, msg.body.msg_id }, "the order of the answers")
-    end
+    local answer = node.answered_in_order[i + 1] -- the first is init_ok
+    lu.assertEquals({ answer.dest, answer.body.in_reply_to }, { msg.src, msg.body.msg_id }, "the order of the answers")
   end
   node:finish()
+end
+
+-- All nodes: what waits for others gets its answers from them.
+local function flood_cluster(run, nodes)
+  local c = cluster.start {
+    script = needed(run),
+    ids = nodes[1].ids,
+    workload = run.workload or run.transcript,
+    seed = 7,
+    options = { "--late-reply", "0" },
+  }
+  for _, recorded in ipairs(nodes) do
+    write_all(c.nodes[recorded.id], recorded.requests)
+  end
+  for _, recorded in ipairs(nodes) do
+    wait_answered(c.nodes[recorded.id])
+  end
+  c:finish()
 end
 
 for _, run in ipairs(RUNS) do
   TestFlood[("test_%s_on_%s"):format(run.transcript, run.example)] = function()
     needed(run)
-    for _, recorded in ipairs(transcript.load(run.transcript)) do
-      flood(run, recorded)
+    local nodes = transcript.load(run.transcript)
+    if not run.ordered then
+      return flood_cluster(run, nodes)
+    end
+    for _, recorded in ipairs(nodes) do
+      flood_node(run, recorded)
     end
   end
 end

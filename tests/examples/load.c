@@ -8,6 +8,7 @@
 #include "json/read.h"
 
 #define RECOVERY_NS         (10 * WORLD_S)
+#define RESTART_NS          (120 * WORLD_S) /* to read what was stored, perhaps one piece after the other */
 #define NEMESIS_INTERVAL_NS (5 * WORLD_S)
 #define FINAL_TIMEOUT_NS    (60 * WORLD_S)
 
@@ -175,6 +176,7 @@ static void run_final(struct load *l)
   for (unsigned i = 0; l->config->restarts && i < l->config->nodes; i++) {
     cluster_restart(l->cluster, i);
   }
+  world_run(w, w->now_ns + (l->config->restarts ? RESTART_NS : 0));
   uint64_t deadline = w->now_ns + FINAL_TIMEOUT_NS;
   for (unsigned i = 0; i < l->count; i++) {
     invoke(&l->processes[i]);

@@ -15,6 +15,7 @@
 #define PROCESSES 8
 #define INITIAL   (-1) /* the transaction that wrote null */
 #define NOBODY    (-2)
+#define NONE_LEFT (-3)
 
 struct micro_op {
   bool write;
@@ -177,53 +178,8 @@ static void complete(void *self, struct load *l, struct load_op *op, const struc
 
 /* ---- verdict ---- */
 
-/* Follows reads backwards, each to the transaction that wrote what it saw. state: 0 new, 1 on the path, 2 done. */
-static void visit(struct registers *r, int first, char *state, int *path, int *next_op)
-{
-  int depth = 0;
-  path[0] = first;
-  next_op[0] = 0;
-  state[first] = 1;
-  while (depth >= 0) {
-    const struct txn *t = &r->txns[path[depth]];
-    int from = NOBODY;
-    while (next_op[depth] < t->len && from < 0) {
-      from = t->ops[next_op[depth]].write ? NOBODY : t->reads_from[next_op[depth]];
-      next_op[depth]++;
-    }
-    if (from < 0) {
-      state[path[depth--]] = 2;
-    } else {
-      CHECK(state[from] != 1, "a cycle of reads through transaction %d (G1c)", from);
-      if (state[from] == 0) {
-        state[from] = 1;
-        path[++depth] = from;
-        next_op[depth] = 0;
-      }
-    }
-  }
-}
-
-static void find_cycles(struct registers *r)
-{
-  char *state = calloc((size_t)r->count + 1, 1);
-  int *path = calloc((size_t)r->count + 1, sizeof *path);
-  int *next_op = calloc((size_t)r->count + 1, sizeof *next_op);
-  if (state == NULL || path == NULL || next_op == NULL) {
-    abort();
-  }
-  for (int i = 0; i < r->count; i++) {
-    if (state[i] == 0) {
-      visit(r, i, state, path, next_op);
-    }
-  }
-  free(state);
-  free(path);
-  free(next_op);
-}
-
-/* Of two transactions that both wrote two keys, the same one must be the later for both at the end (no G0 that shows). */
-static void check_final(struct registers *r, unsigned processes)
+/* All nodes read the same at the end. */
+static void check_final(const struct registers *r, unsigned processes)
 {
   for (unsigned p = 0; p < processes; p++) {
     CHECK(r->done[p], "process %u did not read at the end", p);
@@ -235,25 +191,75 @@ static void check_final(struct registers *r, unsigned processes)
       CHECK(value == 0 || !r->overwritten[key][value], "key %d ends with an intermediate value", key);
     }
   }
-  for (int i = 0; i < r->count; i++) {
-    const struct txn *t = &r->txns[i];
-    for (int j = 0; j < t->len; j++) {
-      int64_t value = r->final[0][t->ops[j].key];
-      int last = value == 0 ? INITIAL : r->writer[t->ops[j].key][value];
-      if (!t->ops[j].write || last != i) {
-        continue;
-      }
-      /* t wrote last to this key: whoever wrote last to another key of t, and to this one too, contradicts that. */
-      for (int k = 0; k < t->len; k++) {
-        int64_t other = t->ops[k].write ? r->final[0][t->ops[k].key] : 0;
-        int rival = other == 0 ? INITIAL : r->writer[t->ops[k].key][other];
-        for (int m = 0; rival >= 0 && rival != i && m < r->txns[rival].len; m++) {
-          CHECK(!r->txns[rival].ops[m].write || r->txns[rival].ops[m].key != t->ops[j].key,
-                "transactions %d and %d overwrote each other (G0)", i, rival);
-        }
+}
+
+/* The graph of what certainly came before what: a transaction before those that read from it (wr), and all writers of a key before the one
+ * whose value stayed (ww). The second by way of a node for each key, count + key, between the last writer and all others. */
+
+static int last_writer(const struct registers *r, int key)
+{
+  int64_t value = r->final[0][key];
+  return value == 0 ? INITIAL : r->writer[key][value];
+}
+
+/* The i-th that came directly before a node; INITIAL or NOBODY if that one is none; NONE_LEFT behind the last. */
+static int predecessor(const struct registers *r, int node, int i)
+{
+  if (node >= r->count) {
+    int key = node - r->count;
+    int writer = i < r->written[key] ? r->writer[key][i + 1] : NONE_LEFT;
+    return writer == last_writer(r, key) ? NOBODY : writer;
+  }
+  const struct txn *t = &r->txns[node];
+  if (i >= t->len) {
+    return NONE_LEFT;
+  }
+  const struct micro_op *op = &t->ops[i];
+  return !op->write ? t->reads_from[i] : last_writer(r, op->key) == node ? r->count + op->key : NOBODY;
+}
+
+struct walk {
+  char *state; /* of each node: 0 new, 1 on the path, 2 done */
+  int *path;
+  int *next; /* of each node on the path: the predecessor to look at next */
+};
+
+static void visit(const struct registers *r, int first, struct walk *w)
+{
+  int depth = 0;
+  w->path[0] = first;
+  w->next[0] = 0;
+  w->state[first] = 1;
+  while (depth >= 0) {
+    int before = predecessor(r, w->path[depth], w->next[depth]++);
+    if (before == NONE_LEFT) {
+      w->state[w->path[depth--]] = 2;
+    } else if (before >= 0) {
+      CHECK(w->state[before] != 1, "a transaction that comes before itself: %d (G0 or G1c)", before);
+      if (w->state[before] == 0) {
+        w->state[before] = 1;
+        w->path[++depth] = before;
+        w->next[depth] = 0;
       }
     }
   }
+}
+
+static void find_cycles(const struct registers *r)
+{
+  size_t nodes = (size_t)r->count + KEYS;
+  struct walk w = {calloc(nodes, 1), calloc(nodes, sizeof(int)), calloc(nodes, sizeof(int))};
+  if (w.state == NULL || w.path == NULL || w.next == NULL) {
+    abort();
+  }
+  for (int i = 0; i < r->count; i++) {
+    if (w.state[i] == 0) {
+      visit(r, i, &w);
+    }
+  }
+  free(w.state);
+  free(w.path);
+  free(w.next);
 }
 
 static void run_registers(struct load_config config)
@@ -268,8 +274,8 @@ static void run_registers(struct load_config config)
   config.concurrency = 2;
   config.seconds = 20;
   struct load_result result = load_run(&config, &workload);
-  find_cycles(r);
   check_final(r, config.nodes * config.concurrency);
+  find_cycles(r);
   CHECK(result.failed == 0, "%llu transactions failed", (unsigned long long)result.failed);
   printf("%-22s %u nodes %-11s seed %llu: %5llu ops %6.2f msgs/op\n", config.example, config.nodes, config.partitions ? "partitions" : "",
          (unsigned long long)config.seed, (unsigned long long)result.ops, result.per_op);

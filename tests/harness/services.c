@@ -80,6 +80,9 @@ static void prune(struct cell *cell, uint64_t newest)
     buf_free(&cell->versions[drop].value);
     drop++;
   }
+  if (drop == 0) {
+    return;
+  }
   cell->len -= drop;
   memmove(cell->versions, cell->versions + drop, cell->len * sizeof *cell->versions);
 }

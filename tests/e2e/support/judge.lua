@@ -1,5 +1,5 @@
---- Judges what a node writes as strictly as Maelstrom does, which stops listening to a node at its first bad line: every line is exactly one
---- JSON object with the keys src, dest, body (and id); it goes to somebody who exists; and each request is answered at most once.
+--- Judges what a node writes as strictly as Maelstrom does, which stops listening to a node at its first bad line: every line is exactly
+--- one JSON object with the keys src, dest, body (and id); it goes to somebody who exists; and each request is answered at most once.
 ---
 --- A judge never raises: it collects violations, since it runs in callbacks of the loop.
 local json = require "support.json"

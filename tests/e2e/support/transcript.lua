@@ -26,6 +26,24 @@ local function read_node(path)
   return { id = init.body.node_id, ids = init.body.node_ids, requests = requests }
 end
 
+-- A node may have handed a client's request to another in the client's name, and both have a record of it: the first counts.
+local function drop_forwarded(nodes)
+  local first = {}
+  for _, msg in ipairs(M.merged(nodes)) do
+    local key = msg.src .. " " .. json.encode(msg.body.msg_id)
+    first[key] = first[key] or msg
+  end
+  for _, node in ipairs(nodes) do
+    local kept = {}
+    for _, msg in ipairs(node.requests) do
+      if first[msg.src .. " " .. json.encode(msg.body.msg_id)] == msg then
+        kept[#kept + 1] = msg
+      end
+    end
+    node.requests = kept
+  end
+end
+
 --- The nodes of a run, in the order of their ids: { id, ids, requests }.
 function M.load(workload)
   local folder = M.folder() .. "/" .. workload
@@ -38,6 +56,7 @@ function M.load(workload)
   table.sort(nodes, function(a, b)
     return a.id < b.id
   end)
+  drop_forwarded(nodes)
   return nodes
 end
 
