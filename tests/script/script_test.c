@@ -1,0 +1,235 @@
+/* A script in a world of strings: loading, handlers, tasks and errors, without a process around it. */
+#include "script/script.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cmocka_all.h"
+
+struct world {
+  struct script *script;
+  struct node *node;
+  uint64_t now;
+  struct buf out;
+  struct buf log;
+  char path[64];
+};
+
+static uint64_t env_now(void *self)
+{
+  return ((struct world *)self)->now;
+}
+
+static uint64_t env_random(void *self)
+{
+  (void)self;
+  return 11;
+}
+
+static void env_send(void *self, struct slice dest, struct slice line, bool originated)
+{
+  (void)dest;
+  (void)originated;
+  buf_append_slice(&((struct world *)self)->out, line);
+}
+
+static void env_wake_at(void *self, uint64_t deadline_ns)
+{
+  (void)self;
+  (void)deadline_ns;
+}
+
+static void env_log(void *self, enum log_level level, struct slice text)
+{
+  struct world *w = self;
+  (void)level;
+  buf_append_slice(&w->log, text);
+  buf_append_char(&w->log, '\n');
+}
+
+static int setup(void **state)
+{
+  struct world *w = calloc(1, sizeof *w);
+  assert_non_null(w);
+  w->now = NODE_S_NS;
+  *state = w;
+  return 0;
+}
+
+/* Loads a script of this source; returns what script_load says, with its message in the log. */
+static int load(struct world *w, const char *source)
+{
+  snprintf(w->path, sizeof w->path, "/tmp/vortex-script-XXXXXX");
+  int fd = mkstemp(w->path);
+  assert_true(fd >= 0);
+  assert_int_equal(write(fd, source, strlen(source)), strlen(source));
+  close(fd);
+  w->script = script_new(&(struct script_config){.path = w->path});
+  struct node_config config = node_config_default();
+  struct node_behavior behavior = script_behavior(w->script);
+  w->node = node_new(&config, &(struct node_env){w, env_now, env_random, env_send, env_wake_at, env_log}, &behavior);
+  script_attach(w->script, w->node);
+  return script_load(w->script, &w->log);
+}
+
+static int teardown(void **state)
+{
+  struct world *w = *state;
+  script_free(w->script);
+  node_free(w->node);
+  unlink(w->path);
+  buf_free(&w->out);
+  buf_free(&w->log);
+  free(w);
+  return 0;
+}
+
+static void receive(struct world *w, const char *line)
+{
+  node_receive(w->node, slice_of(line, strlen(line)), w->now);
+}
+
+static void pass(struct world *w, uint64_t ms)
+{
+  w->now += ms * NODE_MS_NS;
+  node_wake(w->node);
+}
+
+static void init(struct world *w)
+{
+  receive(w, "{\"src\":\"c0\",\"dest\":\"n1\",\"body\":{\"type\":\"init\",\"node_id\":\"n1\",\"node_ids\":[\"n1\",\"n2\"],\"msg_id\":1}}");
+}
+
+static void ask(struct world *w, const char *type)
+{
+  char line[200];
+  snprintf(line, sizeof line, "{\"src\":\"c1\",\"dest\":\"n1\",\"body\":{\"type\":\"%s\",\"msg_id\":7}}", type);
+  receive(w, line);
+}
+
+static void expect(struct buf *text, const char *part)
+{
+  buf_append_char(text, '\0');
+  if (strstr(text->data, part) == NULL) {
+    fail_msg("no \"%s\" in: %s", part, text->data);
+  }
+  buf_clear(text);
+}
+
+static void test_load_errors(void **state)
+{
+  struct world *w = *state;
+  assert_int_equal(load(w, "local x =\n= 1"), -1);
+  expect(&w->log, ":2: unexpected symbol");
+}
+
+static void test_a_load_error_has_a_traceback(void **state)
+{
+  struct world *w = *state;
+  assert_int_equal(load(w, "local function f() error 'boom' end\nf()"), -1);
+  expect(&w->log, ":1: boom\nstack traceback:");
+}
+
+static void test_spawned_tasks_run_in_order_after_the_current_one(void **state)
+{
+  struct world *w = *state;
+  assert_int_equal(load(w, "local v = require 'vortex'\n"
+                           "v.on('x', function(msg)\n"
+                           "  local order = v.array {}\n"
+                           "  for i = 1, 3 do v.spawn(function() order[#order + 1] = i v.sleep(0.1) order[#order + 1] = 10 * i end) end\n"
+                           "  order[1] = 0\n"
+                           "  v.sleep(0.5)\n"
+                           "  return { order = order }\n"
+                           "end)"),
+                   0);
+  init(w);
+  ask(w, "x");
+  pass(w, 100);
+  pass(w, 400);
+  expect(&w->out, "\"order\":[0,1,2,3,10,20,30]");
+}
+
+static void test_every_does_not_overlap_and_can_be_cancelled(void **state)
+{
+  struct world *w = *state;
+  assert_int_equal(load(w, "local v = require 'vortex'\n"
+                           "local runs, t = 0, nil\n"
+                           "t = v.every(1, function() runs = runs + 1 v.sleep(3) if runs == 2 then t:cancel() end end)\n"
+                           "v.on('runs', function() return { runs = runs } end)"),
+                   0);
+  init(w);
+  for (int i = 0; i < 30; i++) {
+    pass(w, 500);
+    if (i == 5) {
+      ask(w, "runs");
+      expect(&w->out, "\"runs\":1");
+    }
+  }
+  ask(w, "runs");
+  expect(&w->out, "\"runs\":2");
+}
+
+static void test_a_timer_that_raises_goes_on(void **state)
+{
+  struct world *w = *state;
+  assert_int_equal(load(w, "local v = require 'vortex'\nlocal n = 0\n"
+                           "v.every(1, function() n = n + 1 error('tick ' .. n) end)"),
+                   0);
+  init(w);
+  pass(w, 1200);
+  expect(&w->log, "error in a timer: ");
+  pass(w, 1200);
+  expect(&w->log, "tick 2");
+}
+
+static void test_tasks_that_wait_at_the_end_are_told(void **state)
+{
+  struct world *w = *state;
+  assert_int_equal(load(w, "local v = require 'vortex'\n"
+                           "v.on('x', function() local r, err = v.try_rpc('n2', { type = 'q' }) return { why = err.name } end)\n"
+                           "v.on_exit(function() print 'bye' end)"),
+                   0);
+  init(w);
+  ask(w, "x");
+  node_stop(w->node);
+  expect(&w->out, "\"why\":\"stopped\"");
+  expect(&w->log, "bye");
+  assert_int_equal(node_state(w->node), NODE_STOPPED);
+}
+
+static void test_a_task_of_the_pool_is_clean(void **state)
+{
+  struct world *w = *state;
+  assert_int_equal(
+      load(w, "local v = require 'vortex'\n"
+              "v.on('deep', function() local function f(n) if n == 0 then error {} end return 1 + f(n - 1) end f(150) end)\n"
+              "v.on('overflow', function() local function f() return 1 + f() end f() end)\n"
+              "v.on('close', function() local c <close> = setmetatable({}, { __close = function() error 'closing' end }) error 'x' end)\n"
+              "v.on('fine', function() return { ok = true } end)"),
+      0);
+  init(w);
+  for (int i = 0; i < 50; i++) {
+    ask(w, "deep");
+    ask(w, "overflow");
+    ask(w, "close");
+    buf_clear(&w->out);
+    ask(w, "fine");
+    expect(&w->out, "\"ok\":true");
+  }
+  expect(&w->log, "closing");
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(test_load_errors, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_a_load_error_has_a_traceback, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_spawned_tasks_run_in_order_after_the_current_one, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_every_does_not_overlap_and_can_be_cancelled, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_a_timer_that_raises_goes_on, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_tasks_that_wait_at_the_end_are_told, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_a_task_of_the_pool_is_clean, setup, teardown),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
