@@ -22,7 +22,7 @@ local M = {}
 ---@operator bor(vortex.Set): vortex.Set
 ---@operator band(vortex.Set): vortex.Set
 ---@operator len: integer
-local Set = {}
+local Set = { __name = "vortex.set" }
 Set.__index = Set
 
 --- A set of the elements of a list or of another set, or an empty one.

@@ -78,6 +78,12 @@ static size_t distance(const char *a, const char *b)
   return row[n];
 }
 
+/* How far a name is from an option: a beginning of it is nearest. */
+static size_t away(const char *name, const char *option)
+{
+  return strncmp(name, option, strlen(name)) == 0 ? 0 : distance(name, option);
+}
+
 static void complain_unknown(const char *given)
 {
   char name[48];
@@ -85,7 +91,7 @@ static void complain_unknown(const char *given)
   snprintf(name, sizeof name, "%.*s", (int)strcspn(begin, "="), begin);
   const char *nearest = long_options[0].name;
   for (const struct option *o = long_options; o->name != NULL; o++) {
-    nearest = distance(name, o->name) < distance(name, nearest) ? o->name : nearest;
+    nearest = away(name, o->name) < away(name, nearest) ? o->name : nearest;
   }
   fprintf(stderr, "vortex-lua: unknown option %s; did you mean --%s? (--help lists all)\n", given, nearest);
 }
@@ -121,7 +127,14 @@ static bool parse_one(struct options *o, int option)
     o->check = optarg != NULL ? optarg : "";
     return true;
   case OPT_RPC_TIMEOUT:
-    return parse_seconds("--rpc-timeout", optarg, &o->rpc_timeout_ns);
+    if (!parse_seconds("--rpc-timeout", optarg, &o->rpc_timeout_ns)) {
+      return false;
+    }
+    if (o->rpc_timeout_ns == 0) {
+      fputs("vortex-lua: --rpc-timeout: a time above 0 expected\n", stderr);
+      return false;
+    }
+    return true;
   case OPT_LATE_REPLY:
     return parse_seconds("--late-reply", optarg, &o->late_reply_ns);
   case OPT_MAX_LINE: {

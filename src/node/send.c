@@ -121,10 +121,13 @@ void send_release(struct node *n, const struct party *only)
     }
     *at = h->next;
     n->held_bytes -= h->len;
-    if (h->rpc != NULL && map_get(&n->ops, h->token) == h->rpc) {
+    bool wanted = h->rpc == NULL || map_get(&n->ops, h->token) == h->rpc;
+    if (wanted && h->rpc != NULL) {
       op_arm(n, h->rpc, now + h->rpc->timeout_ns);
     }
-    put(n, party_name(h->to), slice_of(h->line, h->len), true);
+    if (wanted) { /* else nobody waits for the reply any more, and the request never left */
+      put(n, party_name(h->to), slice_of(h->line, h->len), true);
+    }
     h->to->refs--;
     free(h);
   }

@@ -316,6 +316,7 @@ enum tag {
   UNTAGGED,
   ARRAY,
   OBJECT,
+  OPAQUE, /* an object of some class, such as a vortex.set: its fields are nobody's business */
 };
 
 static enum tag tag_of(struct encoder *e, int index)
@@ -324,8 +325,14 @@ static enum tag tag_of(struct encoder *e, int index)
     return UNTAGGED;
   }
   const void *mt = lua_topointer(e->L, -1);
+  enum tag tag = mt == e->script->array_mt ? ARRAY : mt == e->script->object_mt ? OBJECT : UNTAGGED;
+  if (tag == UNTAGGED && mt != e->script->error_mt) {
+    lua_pushliteral(e->L, "__name");
+    tag = lua_rawget(e->L, -2) == LUA_TNIL ? UNTAGGED : OPAQUE;
+    lua_pop(e->L, 1);
+  }
   lua_pop(e->L, 1);
-  return mt == e->script->array_mt ? ARRAY : mt == e->script->object_mt ? OBJECT : UNTAGGED;
+  return tag;
 }
 
 static int tagged_object(struct encoder *e, int index)
@@ -352,6 +359,9 @@ static int table(struct encoder *e, int index)
   enum tag tag = tag_of(e, index);
   if (tag == OBJECT) {
     return tagged_object(e, index);
+  }
+  if (tag == OPAQUE) {
+    return fail(e, "an object (encode what its array() or to_json() gives)");
   }
   lua_pushnil(L);
   if (lua_next(L, index) == 0) {

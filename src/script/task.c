@@ -69,7 +69,9 @@ void task_log_error(struct script *s, struct task *t, const char *what)
   struct buf text = {0};
   buf_printf(&text, "error in %s: %s", what, script_tostring(L, -1, NULL));
   luaL_traceback(L, t->co, NULL, 0);
-  buf_printf(&text, "\n%s", lua_tostring(L, -1));
+  if (strchr(lua_tostring(L, -1), '\n') != NULL) { /* not only its heading: the task has not returned already */
+    buf_printf(&text, "\n%s", lua_tostring(L, -1));
+  }
   if (t->origin[0] != '\0') {
     buf_printf(&text, "\n\t(spawned at %s)", t->origin);
   }
@@ -140,8 +142,12 @@ static void raised(struct script *s, struct task *t)
     timer_finish(s, t->subject);
     break;
   case ROLE_INIT:
-    task_log_error(s, t, "on_init");
-    init_ended(s, true);
+    if (node_state(s->node) == NODE_RUNNING) {
+      task_log_error(s, t, "on_init");
+      init_ended(s, true);
+    } else { /* what it waited for failed because the node ends: that is no failure of its own */
+      node_log(s->node, LOG_INFO, "on_init did not end before the node");
+    }
     break;
   case ROLE_SPAWNED:
     task_log_error(s, t, "a spawned task");

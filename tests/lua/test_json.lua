@@ -75,6 +75,8 @@ local REFUSED = {
   { { [true] = 1 }, "not a string" },
   { "\xff", "not UTF%-8" },
   { math.huge, "infinity" },
+  { { s = vortex.set { 1 } }, "value.s: an object" },
+  { { vortex.crdt.g_set.new() }, "value%[1%]: an object" },
 }
 
 function TestJson:test_what_cannot_be_encoded_raises_with_its_path()

@@ -198,6 +198,31 @@ static void test_tasks_that_wait_at_the_end_are_told(void **state)
   assert_int_equal(node_state(w->node), NODE_STOPPED);
 }
 
+static void test_an_init_cut_short_by_the_end_is_no_failure(void **state)
+{
+  struct world *w = *state;
+  assert_int_equal(load(w, "local v = require 'vortex'\nv.on_init(function() v.rpc('n2', { type = 'held' }) end)"), 0);
+  init(w);
+  node_stop(w->node);
+  assert_false(node_failed(w->node));
+  assert_int_equal(node_state(w->node), NODE_STOPPED);
+  buf_append_char(&w->out, '\0');
+  assert_non_null(strstr(w->out.data, "init_ok"));
+  assert_null(strstr(w->out.data, "held")); /* its RPC has failed: nobody would hear the reply */
+}
+
+static void test_an_init_that_raises_is_a_failure(void **state)
+{
+  struct world *w = *state;
+  assert_int_equal(load(w, "local v = require 'vortex'\nv.on_init(function() v.sleep(1) error 'no' end)"), 0);
+  init(w);
+  expect(&w->out, "init_ok");
+  pass(w, 1000);
+  assert_true(node_failed(w->node));
+  assert_int_equal(node_state(w->node), NODE_STOPPED);
+  expect(&w->log, "error in on_init");
+}
+
 static void test_a_task_of_the_pool_is_clean(void **state)
 {
   struct world *w = *state;
@@ -229,6 +254,8 @@ int main(void)
       cmocka_unit_test_setup_teardown(test_every_does_not_overlap_and_can_be_cancelled, setup, teardown),
       cmocka_unit_test_setup_teardown(test_a_timer_that_raises_goes_on, setup, teardown),
       cmocka_unit_test_setup_teardown(test_tasks_that_wait_at_the_end_are_told, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_an_init_cut_short_by_the_end_is_no_failure, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_an_init_that_raises_is_a_failure, setup, teardown),
       cmocka_unit_test_setup_teardown(test_a_task_of_the_pool_is_clean, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
