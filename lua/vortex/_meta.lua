@@ -118,6 +118,10 @@ function core.every(seconds, fn) end
 ---@return integer
 function core.task() end
 
+--- Raises, and says why, where `what` could not wait: outside a task, in a coroutine of the script's own, below a C function.
+---@param what string
+function core.check_wait(what) end
+
 --- Waits for unpark, and returns what it passes; nil and an error when the time is over. Yields.
 ---@param seconds? number default: for ever
 ---@return any ...

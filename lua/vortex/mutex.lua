@@ -62,6 +62,7 @@ end
 --- Takes the lock, waiting for it if need be. The guard may be ignored, or kept in a to-be-closed variable.
 ---@return vortex.Guard guard
 function Mutex:lock()
+  core.check_wait "mutex:lock"
   local guard = new_guard(self)
   if not self.holder then
     self.holder = guard

@@ -46,10 +46,19 @@ function M.try_rpc_all(dests, body, opts)
   check_arguments(dests, need)
   local replies, errors = {}, {}
   local missing, spare = need, #dests - need
+  core.check_wait "rpc_all"
   local caller, settled, waiting = core.task(), need == 0, false
+  local mistake -- a request that could not even be sent: the caller's, so it is raised there
 
   local function ask(dest)
-    local reply, err = core.try_rpc(dest, body, opts and { timeout = opts.timeout })
+    local sent, reply, err = pcall(core.try_rpc, dest, body, opts and { timeout = opts.timeout })
+    if not sent then
+      mistake, settled = mistake or reply, true
+      if waiting then
+        core.unpark(caller, true)
+      end
+      return
+    end
     if settled then
       return -- the caller has its answer: what it was given must not change under it
     elseif reply then
@@ -74,6 +83,9 @@ function M.try_rpc_all(dests, body, opts)
       settled = true
       return nil, err
     end
+  end
+  if mistake then
+    error(mistake, 0)
   end
   if missing > 0 then
     return nil, out_of_reach(dests, need, replies, errors)

@@ -108,7 +108,9 @@ function M.start(service)
   end)
 
   core.on_exit(function()
-    network.deliver { kind = "eof" }
+    if state ~= nil then -- else init has not come, or create has failed
+      network.deliver { kind = "eof" }
+    end
   end)
 end
 

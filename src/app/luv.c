@@ -39,8 +39,9 @@ static int refused(lua_State *L)
 static int open_luv(lua_State *L)
 {
   static const char *const names[] = {"run", "stop", "walk", "loop_close"};
-  luv_set_loop(L, lua_touserdata(L, lua_upvalueindex(1)));
-  luv_set_callback(L, protected_call);
+  lua_State *main = script_lua(script_of(L)); /* callbacks run there, whichever coroutine asks for luv first */
+  luv_set_loop(main, lua_touserdata(L, lua_upvalueindex(1)));
+  luv_set_callback(main, protected_call);
   luaopen_luv(L);
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     lua_pushstring(L, names[i]);

@@ -17,8 +17,6 @@
 #include "node/party.h"
 #include "json/envelope.h"
 
-#define NODE_WARNINGS_PER_S 100 /* of skipped lines; beyond, they are only counted */
-
 #define FORWARD_TYPE "vortex.forward" /* type of the message that carries a forwarded request between members */
 
 enum op_kind {
@@ -81,6 +79,7 @@ struct node {
   uint64_t wake_asked_ns; /* the world was asked for a wake-up then; UINT64_MAX = not */
 
   /* a line being written */
+  struct buf line_head; /* what every line begins with, up to its destination */
   struct buf line;
   struct party *line_to; /* NULL = none is being written */
 
@@ -95,6 +94,7 @@ struct node {
   struct waiting *waiting_first;
   struct waiting **waiting_last;
   size_t waiting_count;
+  size_t waiting_bytes;
 
   /* reading */
   struct buf scratch;      /* of json_envelope_scan */
@@ -113,12 +113,15 @@ void op_fail_rpcs(struct node *n);
 void op_complete(struct node *n, struct op *op, int status, const struct node_message *reply);
 
 /* send.c */
+void send_prepare(struct node *n);                           /* once who we are is known */
 void send_release(struct node *n, const struct party *only); /* only == NULL: everything */
 void send_forget_held(struct node *n);
 
 /* receive.c */
 void receive_replay(struct node *n);
 void receive_forget_waiting(struct node *n);
+void receive_refuse_waiting(struct node *n);
+void receive_refuse(struct node *n, const struct node_message *message, struct slice text);
 void receive_init(struct node *n, const struct json_envelope *e, uint64_t arrival_ns);
 
 /* node.c: to be called at the end of whatever the world calls. */

@@ -54,10 +54,36 @@ void node_free(struct node *n)
   map_free(&n->ops);
   heap_free(&n->timers);
   parties_free(&n->parties);
+  buf_free(&n->line_head);
   buf_free(&n->line);
   buf_free(&n->scratch);
   buf_free(&n->names);
   free(n);
+}
+
+/* Says how many warnings were not written. */
+static void report_suppressed(struct node *n)
+{
+  if (n->warn_suppressed > 0) {
+    node_log(n, LOG_WARN, "%llu more warnings of this kind were not written", (unsigned long long)n->warn_suppressed);
+    n->warn_suppressed = 0;
+  }
+}
+
+bool node_may_warn(struct node *n)
+{
+  uint64_t now = n->env.now(n->env.self);
+  if (n->warn_window_ns == 0 || now - n->warn_window_ns >= NODE_S_NS) {
+    report_suppressed(n);
+    n->warn_window_ns = now;
+    n->warn_count = 0;
+  }
+  if (n->warn_count == NODE_WARNINGS_PER_S) {
+    n->warn_suppressed++;
+    return false;
+  }
+  n->warn_count++;
+  return true;
 }
 
 /* The last act: the service says good-bye. */
@@ -66,30 +92,11 @@ static void finish(struct node *n)
   if (n->state == NODE_STOPPED) {
     return;
   }
+  receive_refuse_waiting(n);
   send_release(n, NULL);
   n->behavior.stop(n->behavior.self);
   n->state = NODE_STOPPED;
-}
-
-/* Requests that still wait for on_init will not be handled: says so. */
-static void refuse_waiting(struct node *n)
-{
-  struct waiting *w = n->waiting_first;
-  for (; w != NULL; w = w->next) {
-    struct json_envelope e;
-    struct json_error error;
-    if (json_envelope_scan(slice_of(w->line, w->len), &n->scratch, &e, &error) == 0 && e.msg_id.len > 0) {
-      struct node_message message = {.src = e.src, .msg_id = e.msg_id, .arrival_ns = w->arrival_ns, .from_client = true};
-      struct node_request *request = malloc(node_request_size(&message));
-      if (request == NULL) {
-        abort();
-      }
-      node_request_init(request, &message);
-      node_reply_error(n, request, error_protocol_code(ERROR_UNAVAILABLE), SLICE("the node is stopping"));
-      free(request);
-    }
-  }
-  receive_forget_waiting(n);
+  report_suppressed(n);
 }
 
 void node_stop(struct node *n)
@@ -104,7 +111,6 @@ void node_stop(struct node *n)
     finish(n);
     return;
   }
-  refuse_waiting(n);
   op_arm(n, op_new(n, OP_GIVE_UP, NULL), n->env.now(n->env.self) + NODE_STOP_TIMEOUT_NS);
   op_fail_rpcs(n);
   node_settle(n);
@@ -115,7 +121,8 @@ void node_settle(struct node *n)
   if (n->state == NODE_STOPPED) {
     return;
   }
-  if (n->failed || (n->state == NODE_STOPPING && !n->behavior.busy(n->behavior.self))) {
+  bool replays = n->ready && n->waiting_count > 0; /* requests that waited for on_init are about to be handled */
+  if (n->failed || (n->state == NODE_STOPPING && !replays && !n->behavior.busy(n->behavior.self))) {
     finish(n);
   }
 }
@@ -134,6 +141,11 @@ void node_fail(struct node *n)
   n->failed = true;
   /* We may be inside a call of the service: the end comes when the world calls next. */
   op_arm(n, op_new(n, OP_GIVE_UP, NULL), 0);
+}
+
+void node_flush(struct node *n)
+{
+  send_release(n, NULL);
 }
 
 enum node_state node_state(const struct node *n)

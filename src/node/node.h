@@ -29,6 +29,8 @@
 #define NODE_NAME_MAX_BYTES     255         /* of an id: src, dest, a member */
 #define NODE_CLIENTS_MAX        65536       /* clients remembered; beyond, the one not heard from for longest is forgotten */
 #define NODE_WAITING_MAX        10000       /* requests that wait for on_init; beyond, they are answered with error 11 */
+#define NODE_WAITING_MAX_BYTES  (16u << 20) /* of them, together */
+#define NODE_WARNINGS_PER_S     100         /* warnings that others can provoke; beyond, they are only counted */
 #define NODE_HELD_MAX_BYTES     (16u << 20) /* lines held right after init; beyond, they leave at once */
 #define NODE_HOPS_MAX           8           /* how often a request may be forwarded */
 #define NODE_RPC_TIMEOUT_MAX_NS (UINT64_C(1000000000) * NODE_S_NS) /* of one RPC; longer ones are cut to this */
@@ -88,6 +90,9 @@ bool node_failed(const struct node *n);
 
 const struct node_stats *node_stats(const struct node *n);
 
+/* Sends what is held since init: for a process that ends without node_stop. */
+void node_flush(struct node *n);
+
 /* ---- identity: valid from init on ---- */
 
 struct slice node_id(const struct node *n);
@@ -103,6 +108,10 @@ void node_ready(struct node *n);
 /* The service cannot go on (on_init raised after its first yield): stops the node at once, and node_failed() is true. */
 void node_fail(struct node *n);
 
+/* Whether one more warning that a peer or a client can provoke may be written: at most NODE_WARNINGS_PER_S a second. The others are
+ * counted, and their number is logged. */
+bool node_may_warn(struct node *n);
+
 uint64_t node_now(const struct node *n);
 uint64_t node_random(const struct node *n);
 void node_log(const struct node *n, enum log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -116,6 +125,7 @@ struct node_request {
   uint32_t hops;
   bool from_client;
   bool answered; /* answered, forwarded, or dropped as late */
+  bool late;     /* dropped as late */
   char text[];   /* src, then the msg_id token */
 };
 size_t node_request_size(const struct node_message *message);

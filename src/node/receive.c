@@ -19,30 +19,10 @@ static void append_excerpt(struct buf *out, struct slice line, size_t offset)
   buf_append_str(out, to < line.len ? "…" : "");
 }
 
-/* Whether one more warning may be written in this second. */
-static bool may_warn(struct node *n)
-{
-  uint64_t now = n->env.now(n->env.self);
-  if (n->warn_window_ns == 0 || now - n->warn_window_ns >= NODE_S_NS) {
-    if (n->warn_suppressed > 0) {
-      node_log(n, LOG_WARN, "skipped %llu more lines", (unsigned long long)n->warn_suppressed);
-    }
-    n->warn_window_ns = now;
-    n->warn_count = 0;
-    n->warn_suppressed = 0;
-  }
-  if (n->warn_count == NODE_WARNINGS_PER_S) {
-    n->warn_suppressed++;
-    return false;
-  }
-  n->warn_count++;
-  return true;
-}
-
 static void skip(struct node *n, struct slice line, size_t offset, const char *reason)
 {
   n->stats.skipped++;
-  if (!may_warn(n)) {
+  if (!node_may_warn(n)) {
     return;
   }
   struct buf text = {0};
@@ -56,7 +36,7 @@ void node_receive_too_long(struct node *n, struct slice head)
 {
   n->stats.received++;
   n->stats.skipped++;
-  if (may_warn(n)) {
+  if (node_may_warn(n)) {
     struct buf text = {0};
     buf_printf(&text, "skipped line %llu: longer than the limit of %zu bytes: ", (unsigned long long)n->stats.received,
                n->config.line_max_bytes);
@@ -155,6 +135,7 @@ static void learn_members(struct node *n, struct slice ids)
   parties_add_member(&n->parties, buf_slice(&n->names));
   n->self = parties_find(&n->parties, buf_slice(&n->names));
   n->self->heard = true;
+  send_prepare(n);
 }
 
 /* The first init: learns who we are, lets the service begin, answers. */
@@ -197,17 +178,26 @@ void receive_init(struct node *n, const struct json_envelope *e, uint64_t arriva
 
 /* ---- requests and replies ---- */
 
+/* Answers that the request cannot be served, unless it is of a kind that is never answered. */
+void receive_refuse(struct node *n, const struct node_message *message, struct slice text)
+{
+  if (message->msg_id.len == 0 || message->in_reply_to.len > 0 || slice_equal(message->type, SLICE("error"))) {
+    return;
+  }
+  struct node_request *request = malloc(node_request_size(message));
+  if (request == NULL) {
+    abort();
+  }
+  node_request_init(request, message);
+  node_reply_error(n, request, error_protocol_code(ERROR_UNAVAILABLE), text);
+  free(request);
+}
+
 /* Keeps a request until on_init has ended. */
 static void wait(struct node *n, struct slice line, const struct node_message *message)
 {
-  if (n->waiting_count >= NODE_WAITING_MAX) {
-    struct node_request *request = malloc(node_request_size(message));
-    if (request == NULL) {
-      abort();
-    }
-    node_request_init(request, message);
-    node_reply_error(n, request, error_protocol_code(ERROR_UNAVAILABLE), SLICE("too many requests wait for the node to start"));
-    free(request);
+  if (n->waiting_count >= NODE_WAITING_MAX || n->waiting_bytes + line.len > NODE_WAITING_MAX_BYTES) {
+    receive_refuse(n, message, SLICE("too many requests wait for the node to start"));
     return;
   }
   struct waiting *w = malloc(sizeof *w + line.len + 1);
@@ -220,6 +210,7 @@ static void wait(struct node *n, struct slice line, const struct node_message *m
   *n->waiting_last = w;
   n->waiting_last = &w->next;
   n->waiting_count++;
+  n->waiting_bytes += line.len;
 }
 
 static bool read_id(struct slice token, uint64_t *id)
@@ -388,14 +379,31 @@ void receive_replay(struct node *n)
   n->waiting_first = NULL;
   n->waiting_last = &n->waiting_first;
   n->waiting_count = 0;
+  n->waiting_bytes = 0;
   while (w != NULL) {
     struct waiting *next = w->next;
-    if (n->state == NODE_RUNNING) {
+    if (n->state != NODE_STOPPED) {
       receive(n, slice_of(w->line, w->len), w->arrival_ns);
     }
     free(w);
     w = next;
   }
+}
+
+void receive_refuse_waiting(struct node *n)
+{
+  for (struct waiting *w = n->waiting_first; w != NULL; w = w->next) {
+    struct json_envelope e;
+    struct json_error error;
+    if (json_envelope_scan(slice_of(w->line, w->len), &n->scratch, &e, &error) == 0) {
+      struct node_message message;
+      init_message(&e, w->arrival_ns, &message);
+      const struct party *from = parties_find(&n->parties, e.src);
+      message.from_client = from == NULL || from->kind == PARTY_CLIENT;
+      receive_refuse(n, &message, SLICE("the node is stopping"));
+    }
+  }
+  receive_forget_waiting(n);
 }
 
 void receive_forget_waiting(struct node *n)
@@ -407,4 +415,5 @@ void receive_forget_waiting(struct node *n)
   }
   n->waiting_last = &n->waiting_first;
   n->waiting_count = 0;
+  n->waiting_bytes = 0;
 }

@@ -9,15 +9,20 @@ static struct buf *open_line(struct node *n, struct slice dest)
 {
   assert(n->line.len == 0);
   struct buf *line = &n->line;
-  buf_append_str(line, "{\"src\":");
-  int error = json_write_string(line, party_name(n->self));
-  assert(error == 0);
-  buf_append_str(line, ",\"dest\":");
-  error = json_write_string(line, dest);
+  buf_append_slice(line, buf_slice(&n->line_head));
+  int error = json_write_string(line, dest);
   assert(error == 0);
   (void)error;
-  buf_append_str(line, ",\"body\":{");
+  buf_append_slice(line, SLICE(",\"body\":{"));
   return line;
+}
+
+void send_prepare(struct node *n)
+{
+  buf_clear(&n->line_head);
+  buf_append_str(&n->line_head, "{\"src\":");
+  json_write_text(&n->line_head, party_name(n->self));
+  buf_append_str(&n->line_head, ",\"dest\":");
 }
 
 static void put(struct node *n, struct slice dest, struct slice line, bool originated)
@@ -67,7 +72,7 @@ static void hold(struct node *n, struct party *to, struct op *rpc)
 static void originate(struct node *n, struct op *rpc)
 {
   struct party *to = n->line_to;
-  buf_append_str(&n->line, "}}\n");
+  buf_append_slice(&n->line, SLICE("}}\n"));
   if (n->holding && !to->heard && n->held_bytes + n->line.len <= NODE_HELD_MAX_BYTES) {
     hold(n, to, rpc);
   } else {
@@ -100,7 +105,7 @@ uint64_t node_line_rpc(struct node *n, uint64_t timeout_ns, void *tag)
     op_arm(n, op, n->env.now(n->env.self));
     return token;
   }
-  buf_append_str(&n->line, ",\"msg_id\":");
+  buf_append_slice(&n->line, SLICE(",\"msg_id\":"));
   json_write_integer(&n->line, (int64_t)token);
   originate(n, op);
   return token;
@@ -158,6 +163,7 @@ void node_request_init(struct node_request *request, const struct node_message *
   request->hops = message->hops;
   request->from_client = message->from_client;
   request->answered = false;
+  request->late = false;
   memcpy(request->text, message->src.ptr, message->src.len);
   if (message->msg_id.len > 0) {
     memcpy(request->text + message->src.len, message->msg_id.ptr, message->msg_id.len);
@@ -175,9 +181,12 @@ static bool drop_if_late(struct node *n, struct node_request *r)
     return false;
   }
   r->answered = true;
+  r->late = true;
   n->stats.late_dropped++;
-  node_log(n, LOG_WARN, "dropped the answer to request %.*s of %.*s: it is %.1f s old, and the client may have given up and left",
-           (int)r->msg_id_len, r->text + r->src_len, (int)r->src_len, r->text, (double)age_ns / 1e9);
+  if (node_may_warn(n)) {
+    node_log(n, LOG_WARN, "dropped the answer to request %.*s of %.*s: it is %.1f s old, and the client may have given up and left",
+             (int)r->msg_id_len, r->text + r->src_len, (int)r->src_len, r->text, (double)age_ns / 1e9);
+  }
   return true;
 }
 
@@ -185,7 +194,7 @@ struct buf *node_reply_begin(struct node *n, struct node_request *request, int *
 {
   assert(n->line.len == 0);
   if (request->answered) {
-    *error = ERROR_ANSWERED;
+    *error = request->late ? ERROR_LATE : ERROR_ANSWERED;
     return NULL;
   }
   if (request->msg_id_len == 0) {
@@ -203,9 +212,9 @@ void node_reply_send(struct node *n, struct node_request *request)
 {
   assert(n->line.len > 0);
   assert(!request->answered);
-  buf_append_str(&n->line, ",\"in_reply_to\":");
+  buf_append_slice(&n->line, SLICE(",\"in_reply_to\":"));
   buf_append(&n->line, request->text + request->src_len, request->msg_id_len);
-  buf_append_str(&n->line, "}}\n");
+  buf_append_slice(&n->line, SLICE("}}\n"));
   request->answered = true;
   put(n, node_request_src(request), buf_slice(&n->line), false);
   buf_clear(&n->line);
@@ -234,7 +243,7 @@ int node_forward(struct node *n, struct node_request *request, struct slice dest
     return ERROR_DESTINATION;
   }
   if (request->answered) {
-    return ERROR_ANSWERED;
+    return request->late ? ERROR_LATE : ERROR_ANSWERED;
   }
   if (!request->from_client) {
     return ERROR_NOT_SUPPORTED;

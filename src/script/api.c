@@ -18,10 +18,11 @@ uint64_t script_check_seconds(lua_State *L, int arg)
 
 static void add_handler(lua_State *L, struct script *s, int type_index)
 {
-  size_t len;
-  const char *type = lua_tolstring(L, type_index, &len);
-  if (lua_type(L, type_index) != LUA_TSTRING || len == 0) {
+  size_t len = 0;
+  const char *type = lua_type(L, type_index) == LUA_TSTRING ? lua_tolstring(L, type_index, &len) : NULL;
+  if (type == NULL || len == 0) {
     luaL_error(L, "on: a message type (a string that is not empty) expected");
+    return;
   }
   if (len == 4 && memcmp(type, "init", 4) == 0) {
     luaL_error(L, "on: \"init\" is answered by the node itself (use vortex.on_init)");
@@ -38,7 +39,9 @@ static void add_handler(lua_State *L, struct script *s, int type_index)
   h->name = name;
   lua_pushvalue(L, 2);
   h->ref = luaL_ref(L, LUA_REGISTRYINDEX);
-  lua_pushfstring(L, "%s_ok", type);
+  lua_pushlstring(L, type, len);
+  lua_pushliteral(L, "_ok");
+  lua_concat(L, 2);
   struct codec_error error;
   buf_append_str(&h->ok, "\"type\":");
   int bad = codec_encode(s, L, -1, &h->ok, &error);
@@ -104,12 +107,24 @@ static int l_on_exit(lua_State *L)
 
 /* ---- sending ---- */
 
-/* Begins a line to the destination at argument 1 and puts the body at argument 2 into it, or raises. */
-static struct buf *begin_line(lua_State *L, struct script *s, const char *what, enum codec_body kind)
+static int refuse_body(lua_State *L, const char *what, const struct codec_error *error)
+{
+  return luaL_error(L, "%s: %s: %s", what, error->path, error->reason);
+}
+
+/* Begins a line to the destination at argument 1 with the body at argument 2, or raises. */
+static void begin_line(lua_State *L, struct script *s, const char *what, enum codec_body kind)
 {
   size_t len;
-  const char *dest = luaL_checklstring(L, 1, &len);
+  luaL_checktype(L, 1, LUA_TSTRING);
+  const char *dest = lua_tolstring(L, 1, &len);
   luaL_checktype(L, 2, LUA_TTABLE);
+  struct codec_error error = {.reason = ""};
+  struct buf *body = script_encode_body(s, L, 2, (struct slice){0}, kind, &error);
+  if (body == NULL) {
+    refuse_body(L, what, &error);
+    return;
+  }
   int refused;
   struct buf *line = node_line_begin(s->node, slice_of(dest, len), &refused);
   if (line == NULL) {
@@ -117,13 +132,9 @@ static struct buf *begin_line(lua_State *L, struct script *s, const char *what, 
                refused == ERROR_NOT_INITIALIZED ? "%s: nothing can be sent before init (use vortex.on_init); the destination was \"%s\""
                                                 : "%s: \"%s\" is not a member, a known service or a client that has been heard from",
                what, dest);
+    return;
   }
-  struct codec_error error;
-  if (codec_encode_body(s, L, 2, (struct slice){0}, kind, line, &error) != 0) {
-    node_line_abandon(s->node);
-    luaL_error(L, "%s: %s: %s", what, error.path, error.reason);
-  }
-  return line;
+  buf_append_slice(line, buf_slice(body));
 }
 
 /* Lua: send(dest, body) */
@@ -143,10 +154,10 @@ static int l_broadcast(lua_State *L)
   if (!s->initialized) {
     return luaL_error(L, "broadcast: nothing can be sent before init (use vortex.on_init)");
   }
-  struct codec_error error;
-  buf_clear(&s->body);
-  if (codec_encode_body(s, L, 1, (struct slice){0}, CODEC_MESSAGE, &s->body, &error) != 0) {
-    return luaL_error(L, "broadcast: %s: %s", error.path, error.reason);
+  struct codec_error error = {.reason = ""};
+  struct buf *body = script_encode_body(s, L, 1, (struct slice){0}, CODEC_MESSAGE, &error);
+  if (body == NULL) {
+    return refuse_body(L, "broadcast", &error);
   }
   struct slice self = node_id(s->node);
   for (size_t i = 0; i < node_member_count(s->node); i++) {
@@ -155,7 +166,7 @@ static int l_broadcast(lua_State *L)
     if (!slice_equal(member, self)) {
       struct buf *line = node_line_begin(s->node, member, &refused);
       assert(line != NULL);
-      buf_append_slice(line, buf_slice(&s->body));
+      buf_append_slice(line, buf_slice(body));
       node_line_send(s->node);
     }
   }
@@ -203,7 +214,7 @@ static int wait_for(lua_State *L, struct task *t, enum task_wait wait)
 static int call(lua_State *L, const char *what, enum task_wait wait)
 {
   struct script *s = script_of(L);
-  struct task *t = task_check_yield(L, what);
+  struct task *t = task_check_yield(L, what, 1);
   uint64_t timeout_ns = check_timeout(L, s, 3);
   begin_line(L, s, what, CODEC_RPC);
   t->token = node_line_rpc(s->node, timeout_ns, &t->waiter);
@@ -254,7 +265,7 @@ static int l_sleep(lua_State *L)
 {
   struct script *s = script_of(L);
   uint64_t delay_ns = script_check_seconds(L, 1);
-  struct task *t = task_check_yield(L, "sleep");
+  struct task *t = task_check_yield(L, "sleep", 1);
   t->token = node_timer(s->node, delay_ns, &t->waiter);
   return wait_for(L, t, WAIT_SLEEP);
 }
@@ -275,11 +286,18 @@ static int l_task(lua_State *L)
   return 1;
 }
 
+/* Lua: check_wait(what): raises, and says why, where `what` could not wait. For functions of the library: names their caller's line. */
+static int l_check_wait(lua_State *L)
+{
+  task_check_yield(L, luaL_checkstring(L, 1), 2);
+  return 0;
+}
+
 /* Lua: park(seconds | nil) -> what unpark passes, or nil, err */
 static int l_park(lua_State *L)
 {
   struct script *s = script_of(L);
-  struct task *t = task_check_yield(L, "park");
+  struct task *t = task_check_yield(L, "park", 1);
   t->token = 0;
   if (!lua_isnoneornil(L, 1)) {
     t->token = node_timer(s->node, script_check_seconds(L, 1), &t->waiter);
@@ -296,12 +314,12 @@ static int l_unpark(lua_State *L)
     lua_pushboolean(L, 0);
     return 1;
   }
-  if (t->token != 0) {
-    node_cancel(s->node, t->token);
-  }
   int n = lua_gettop(L) - 1;
   if (!lua_checkstack(t->co, n)) {
     return luaL_error(L, "unpark: too many values");
+  }
+  if (t->token != 0) {
+    node_cancel(s->node, t->token);
   }
   lua_xmove(L, t->co, n);
   task_enqueue(s, t, n);
@@ -350,12 +368,16 @@ static int l_encode(lua_State *L)
 {
   struct script *s = script_of(L);
   luaL_checkany(L, 1);
-  struct codec_error error;
-  buf_clear(&s->body);
-  if (codec_encode(s, L, 1, &s->body, &error) != 0) {
+  struct codec_error error = {.reason = ""};
+  struct buf *out = &s->encoded[s->encoding == 0 ? 0 : 1];
+  buf_clear(out);
+  s->encoding++;
+  int result = codec_encode(s, L, 1, out, &error);
+  s->encoding--;
+  if (result != 0) {
     return luaL_error(L, "encode: value%s: %s", error.path, error.reason);
   }
-  lua_pushlstring(L, s->body.data, s->body.len);
+  lua_pushlstring(L, out->data, out->len);
   return 1;
 }
 
@@ -439,6 +461,7 @@ static const luaL_Reg core[] = {
     {"after", timer_after},
     {"every", timer_every},
     {"task", l_task},
+    {"check_wait", l_check_wait},
     {"park", l_park},
     {"unpark", l_unpark},
     {"now", l_now},

@@ -10,6 +10,7 @@ struct decoder {
   struct script *script;
   lua_State *L;
   const char *end;
+  int replaced; /* unpaired surrogates */
 };
 
 static const char *value(struct decoder *d, const char *at);
@@ -35,9 +36,7 @@ static const char *string(struct decoder *d, const char *at)
   buf_clear(text);
   int replaced = json_read_string(slice_of(at, (size_t)(end - at)), text);
   lua_pushlstring(d->L, text->data, text->len);
-  if (replaced > 0 && d->script->node != NULL) {
-    node_log(d->script->node, LOG_WARN, "replaced %d unpaired surrogate(s) in a string by U+FFFD", replaced);
-  }
+  d->replaced += replaced;
   return end + 1;
 }
 
@@ -179,4 +178,7 @@ void codec_decode(struct script *s, lua_State *L, struct slice text)
   struct decoder d = {.script = s, .L = L, .end = text.ptr + text.len};
   luaL_checkstack(L, 8, "JSON");
   value(&d, skip_space(text.ptr));
+  if (d.replaced > 0 && s->node != NULL && node_may_warn(s->node)) {
+    node_log(s->node, LOG_WARN, "replaced %d unpaired surrogate(s) in strings by U+FFFD", d.replaced);
+  }
 }

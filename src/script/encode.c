@@ -70,7 +70,7 @@ static int too_deep(struct encoder *e)
 {
   for (int i = 0; i < e->depth; i++) {
     for (int k = i + 1; k < e->depth; k++) {
-      if (e->open[i] == e->open[k]) {
+      if (e->open[i] != NULL && e->open[i] == e->open[k]) {
         return fail(e, "a table that contains itself");
       }
     }
@@ -317,6 +317,7 @@ enum tag {
   ARRAY,
   OBJECT,
   OPAQUE, /* an object of some class, such as a vortex.set: its fields are nobody's business */
+  WEAK,   /* its elements may vanish while it is encoded */
 };
 
 static enum tag tag_of(struct encoder *e, int index)
@@ -329,7 +330,9 @@ static enum tag tag_of(struct encoder *e, int index)
   if (tag == UNTAGGED && mt != e->script->error_mt) {
     lua_pushliteral(e->L, "__name");
     tag = lua_rawget(e->L, -2) == LUA_TNIL ? UNTAGGED : OPAQUE;
-    lua_pop(e->L, 1);
+    lua_pushliteral(e->L, "__mode");
+    tag = lua_rawget(e->L, -3) == LUA_TNIL ? tag : WEAK;
+    lua_pop(e->L, 2);
   }
   lua_pop(e->L, 1);
   return tag;
@@ -362,6 +365,9 @@ static int table(struct encoder *e, int index)
   }
   if (tag == OPAQUE) {
     return fail(e, "an object (encode what its array() or to_json() gives)");
+  }
+  if (tag == WEAK) {
+    return fail(e, "a weak table");
   }
   lua_pushnil(L);
   if (lua_next(L, index) == 0) {
@@ -432,68 +438,99 @@ static bool key_is(const struct script_field *f, const char *name, size_t len)
   return f->len == len && memcmp(f->key, name, len) == 0;
 }
 
-static int write_type(struct encoder *e, int index, struct slice type)
+/* Pushes a field's value. */
+static void push_field(struct encoder *e, int index, const struct script_field *f)
+{
+  if (f->slot != 0) {
+    lua_pushvalue(e->L, f->slot);
+  } else {
+    lua_pushlstring(e->L, f->key, f->len);
+    lua_rawget(e->L, index);
+  }
+}
+
+/* Writes the type member: the table's own (the field `f`, or NULL), else `type`. */
+static int write_type(struct encoder *e, int index, const struct script_field *f, struct slice type)
 {
   lua_State *L = e->L;
-  lua_pushliteral(L, "type");
-  int found = lua_rawget(L, index);
-  int result = 0;
-  size_t len;
-  if (found == LUA_TNIL && type.len > 0) {
+  if (f == NULL && type.len > 0) {
     buf_append_slice(e->out, type);
-  } else if (found != LUA_TSTRING || (lua_tolstring(L, -1, &len), len == 0)) {
-    fail(e, found == LUA_TNIL ? "missing" : "not a string, or empty");
-    result = in_member(e, "type", 4);
-  } else {
-    buf_append_str(e->out, "\"type\":");
-    result = value(e, lua_gettop(L));
-    result = result == 0 ? 0 : in_member(e, "type", 4);
+    return 0;
   }
-  lua_pop(L, 1);
-  return result;
+  int result = -1;
+  if (f == NULL) {
+    fail(e, "missing");
+  } else {
+    push_field(e, index, f);
+    if (lua_type(L, -1) != LUA_TSTRING || lua_rawlen(L, -1) == 0) {
+      fail(e, "not a string, or empty");
+    } else {
+      buf_append_str(e->out, "\"type\":");
+      result = value(e, lua_gettop(L));
+    }
+    lua_pop(L, 1);
+  }
+  return result == 0 ? 0 : in_member(e, "type", 4);
 }
 
 /* An id that the script gives must be an integer: the protocol's schemas refuse anything else. */
-static int check_id(struct encoder *e, int index, const char *name)
+static int check_id(struct encoder *e, int index, const struct script_field *f)
 {
-  lua_pushstring(e->L, name);
-  int type = lua_rawget(e->L, index);
-  bool good = type == LUA_TNIL || lua_isinteger(e->L, -1);
+  push_field(e, index, f);
+  bool good = lua_isinteger(e->L, -1);
   lua_pop(e->L, 1);
-  if (good) {
-    return 0;
-  }
-  fail(e, "not an integer");
-  return in_member(e, name, strlen(name));
+  return good ? 0 : fail(e, "not an integer");
 }
 
-/* Whether the node writes this member itself. */
-static bool written_by_node(const struct script_field *f, enum codec_body kind)
+static int write_member(struct encoder *e, int index, const struct script_field *f, enum codec_body kind)
 {
-  return key_is(f, "type", 4) || (kind == CODEC_REPLY && key_is(f, "in_reply_to", 11)) || (kind == CODEC_RPC && key_is(f, "msg_id", 6));
+  bool msg_id = key_is(f, "msg_id", 6);
+  bool in_reply_to = key_is(f, "in_reply_to", 11);
+  if ((msg_id && kind == CODEC_RPC) || (in_reply_to && kind == CODEC_REPLY)) {
+    return 0; /* the node writes it */
+  }
+  if ((msg_id || in_reply_to) && check_id(e, index, f) != 0) {
+    return in_member(e, f->key, f->len);
+  }
+  buf_append_char(e->out, ',');
+  return member(e, index, *f) == 0 ? 0 : in_member(e, f->key, f->len);
 }
 
-static int write_members(struct encoder *e, int index, enum codec_body kind)
+/* Writes the body's members. The fields have been collected, from `first` on. */
+static int write_members(struct encoder *e, int index, size_t first, struct slice type, enum codec_body kind)
 {
   struct script *s = e->script;
-  lua_pushnil(e->L);
-  if (lua_next(e->L, index) == 0) {
-    return 0;
-  }
-  size_t first = s->fields_len;
-  int result = collect(e, index);
   size_t end = s->fields_len;
+  size_t type_at = first;
+  while (type_at < end && !key_is(&s->fields[type_at], "type", 4)) {
+    type_at++;
+  }
+  int result = write_type(e, index, type_at < end ? &s->fields[type_at] : NULL, type);
   for (size_t i = first; result == 0 && i < end; i++) {
-    struct script_field f = s->fields[i];
-    if (written_by_node(&f, kind)) {
-      continue;
-    }
-    buf_append_char(e->out, ',');
-    result = member(e, index, f);
-    if (result != 0) {
-      in_member(e, f.key, f.len);
+    struct script_field f = s->fields[i]; /* a copy: the array moves when it grows */
+    if (i != type_at) {
+      result = write_member(e, index, &f, kind);
     }
   }
+  return result;
+}
+
+static int body(struct encoder *e, int index, struct slice type, enum codec_body kind)
+{
+  struct script *s = e->script;
+  if (tag_of(e, index) >= OPAQUE) {
+    return fail(e, "an object, or a weak table (a body is a plain table)");
+  }
+  if (!lua_checkstack(e->L, 2 * ON_STACK_MAX + 16)) {
+    return fail(e, "too large for the Lua stack");
+  }
+  e->open[e->depth++] = NULL; /* the line around the body, and a forwarding one around that */
+  e->open[e->depth++] = NULL;
+  e->open[e->depth++] = lua_topointer(e->L, index);
+  size_t first = s->fields_len;
+  lua_pushnil(e->L);
+  int result = lua_next(e->L, index) == 0 ? 0 : collect(e, index);
+  result = result != 0 ? result : write_members(e, index, first, type, kind);
   s->fields_len = first;
   return result;
 }
@@ -508,22 +545,24 @@ int codec_encode_body(struct script *s, lua_State *L, int index, struct slice ty
   e.error = error;
   e.depth = 0;
   int top = lua_gettop(L);
-  index = lua_absindex(L, index);
-  int result = -1;
-  if (!lua_checkstack(L, 2 * ON_STACK_MAX + 16)) {
-    fail(&e, "too large for the Lua stack");
-  } else {
-    e.open[e.depth++] = lua_topointer(L, index);
-    result = write_type(&e, index, type);
-    result = result != 0 || kind == CODEC_RPC ? result : check_id(&e, index, "msg_id");
-    result = result != 0 || kind == CODEC_REPLY ? result : check_id(&e, index, "in_reply_to");
-    result = result != 0 ? result : write_members(&e, index, kind);
-  }
+  int result = body(&e, lua_absindex(L, index), type, kind);
   if (result != 0) {
     prepend(&e, "body");
   }
   lua_settop(L, top);
   return result;
+}
+
+struct buf *script_encode_body(struct script *s, lua_State *L, int index, struct slice type, enum codec_body kind,
+                               struct codec_error *error)
+{
+  /* A finaliser runs no second finaliser, so two buffers are enough. */
+  struct buf *out = &s->encoded[s->encoding == 0 ? 0 : 1];
+  buf_clear(out);
+  s->encoding++;
+  int result = codec_encode_body(s, L, index, type, kind, out, error);
+  s->encoding--;
+  return result == 0 ? out : NULL;
 }
 
 /* ---- tags ---- */

@@ -21,6 +21,7 @@
 #include "base/error.h"
 #include "base/map.h"
 #include "script/alloc.h"
+#include "script/codec.h"
 #include "script/script.h"
 
 #define MESSAGE_MT "vortex.message"
@@ -98,12 +99,14 @@ struct script {
 
   /* tasks */
   struct task *volatile current; /* the running one, or NULL. Read by a signal handler. */
+  lua_State *volatile hooked;    /* the thread that the watchdog has asked for its traceback, or NULL */
   struct task *queue_first;
   struct task **queue_last;
   struct task *pool;
   struct task *tasks;
   int live;
   struct map by_id;
+  struct map by_thread; /* the address of a task's coroutine -> the task */
   uint64_t next_task_id;
   bool running_queue;
   struct waiter run_waiter;
@@ -143,9 +146,12 @@ struct script {
   struct script_field *fields; /* scratch of the encoder */
   size_t fields_len;
   size_t fields_cap;
-  struct buf text; /* scratch of the decoder: strings with escapes */
-  struct buf body; /* scratch: a body that is sent several times */
+  struct buf text;       /* scratch of the decoder: strings with escapes */
+  struct buf encoded[2]; /* scratch: what is encoded before it is used; the second is for finalisers that run meanwhile */
+  int encoding;          /* how many are in use */
 
+  struct buf warning; /* of warn(): pieces of a message that is not complete yet */
+  bool warnings_off;
   struct buf written; /* io.write: a line that is not complete yet */
 };
 
@@ -163,8 +169,8 @@ void task_enqueue(struct script *s, struct task *t, int nargs);
 /* Resumes a waiting task at once with `nargs` values on its stack; then other runnable tasks run. */
 void task_resume(struct script *s, struct task *t, int nargs);
 
-/* The task that runs on L, or raises and says why `what` cannot yield here. */
-struct task *task_check_yield(lua_State *L, const char *what);
+/* The task that runs on L, or raises and says why `what` cannot yield here. `level`: whose line the error names, 1 = our caller's. */
+struct task *task_check_yield(lua_State *L, const char *what, int level);
 
 /* The node's operation of a task is over. */
 void task_complete(struct script *s, struct task *t, int status, const struct node_message *reply);
@@ -222,6 +228,11 @@ void stdlib_flush(struct script *s); /* logs what io.write was given without a n
 
 /* Pushes a value as text and returns it, as luaL_tolstring; a __tostring that raises does no harm. */
 const char *script_tostring(lua_State *L, int index, size_t *len);
+
+/* Encodes the body at `index` apart from any line, since finalisers may run meanwhile and send. Returns it, or NULL with *error filled in;
+ * the text holds until the next call. As codec_encode_body. */
+struct buf *script_encode_body(struct script *s, lua_State *L, int index, struct slice type, enum codec_body kind,
+                               struct codec_error *error);
 
 /* Seconds (a Lua number at `arg`) as nanoseconds; raises if it is not a number or negative. */
 uint64_t script_check_seconds(lua_State *L, int arg);

@@ -114,15 +114,18 @@ static int answer(struct script *s, lua_State *L, int msg_index, struct message 
     lua_settop(L, top);
     return 0;
   }
-  struct buf *line = node_reply_begin(s->node, request_of(m), &refused);
+  struct slice ok = m->handler != NULL ? buf_slice(&m->handler->ok) : (struct slice){0};
+  bool wanted = !request_of(m)->answered && request_of(m)->msg_id_len > 0;
+  struct buf *body = wanted ? script_encode_body(s, L, reply_index, ok, CODEC_REPLY, error) : NULL;
+  if (wanted && body == NULL) {
+    return UNENCODABLE;
+  }
+  struct buf *line = node_reply_begin(s->node, request_of(m), &refused); /* says why, if it is not wanted */
   if (line == NULL) {
     return refused;
   }
-  struct slice ok = m->handler != NULL ? buf_slice(&m->handler->ok) : (struct slice){0};
-  if (codec_encode_body(s, L, reply_index, ok, CODEC_REPLY, line, error) != 0) {
-    node_line_abandon(s->node);
-    return UNENCODABLE;
-  }
+  assert(body != NULL); /* it was wanted, or there would be no line */
+  buf_append_slice(line, buf_slice(body));
   node_reply_send(s->node, request_of(m));
   return 0;
 }
@@ -223,7 +226,7 @@ static int message_tostring(lua_State *L)
 /* A request that nobody can answer any more. Only msgs that outlived their handler unanswered get here: they have this as __gc. */
 static int message_gc(lua_State *L)
 {
-  struct message *m = lua_touserdata(L, 1);
+  struct message *m = check_message(L);
   struct script *s = script_of(L);
   if (!request_of(m)->answered && m->handler != NULL && !m->handler->warned) {
     m->handler->warned = true;
@@ -292,7 +295,7 @@ void message_finish(struct script *s, struct task *t)
       lua_pushfstring(s->L, "reply to \"%s\": %s: %s", m->handler != NULL ? m->handler->name : "message", error.path, error.reason);
       message_fail(s, t);
       lua_pop(s->L, 1);
-    } else if (result == ERROR_ANSWERED) {
+    } else if (result == ERROR_ANSWERED && node_may_warn(s->node)) {
       node_log(s->node, LOG_WARN, "a handler for \"%s\" returned a reply to a request that was answered or forwarded already",
                m->handler != NULL ? m->handler->name : "message");
     }
@@ -363,7 +366,9 @@ void message_receive(struct script *s, const struct node_message *in)
   }
   struct task *t = task_new(s, ROLE_HANDLER);
   if (t == NULL) {
-    node_log(s->node, LOG_WARN, "refused a request: %d tasks are waiting already", SCRIPT_TASKS_MAX);
+    if (node_may_warn(s->node)) {
+      node_log(s->node, LOG_WARN, "refused a request: %d tasks are waiting already", SCRIPT_TASKS_MAX);
+    }
     refuse(s, in, ERROR_UNAVAILABLE, "too many requests wait on this node");
     return;
   }

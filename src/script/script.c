@@ -53,10 +53,31 @@ static void tune_collector(struct script *s)
   }
 }
 
-static int out_of_memory(lua_State *L)
+/* An error outside every protected call: out of memory, or a mistake of ours. */
+static int panic(lua_State *L)
 {
-  (void)L;
+  struct script *s = script_of(L);
+  if (s->node != NULL && lua_type(L, -1) == LUA_TSTRING) {
+    node_log(s->node, LOG_ERROR, "Lua error outside every protected call: %s", lua_tostring(L, -1));
+  }
   abort();
+}
+
+/* warn(), and errors in finalisers: pieces of a message, the last of them with tocont = 0. Off or on by "@off" and "@on". */
+static void warned(void *arg, const char *piece, int tocont)
+{
+  struct script *s = arg;
+  if (s->warning.len == 0 && !tocont && piece[0] == '@') {
+    s->warnings_off = strcmp(piece, "@off") == 0 || (s->warnings_off && strcmp(piece, "@on") != 0);
+    return;
+  }
+  buf_append_str(&s->warning, piece);
+  if (!tocont) {
+    if (!s->warnings_off && s->node != NULL) {
+      node_log(s->node, LOG_WARN, "%.*s", (int)s->warning.len, s->warning.data);
+    }
+    buf_clear(&s->warning);
+  }
 }
 
 static int new_list(lua_State *L)
@@ -81,6 +102,7 @@ struct script *script_new(const struct script_config *config)
   s->run_waiter.kind = WAITER_RUN;
   script_alloc_init(&s->alloc);
   map_init(&s->by_id);
+  map_init(&s->by_thread);
   dict_init(&s->handlers);
   bool own = config->alloc == NULL;
   lua_State *L = lua_newstate(own ? script_alloc_realloc : config->alloc, own ? &s->alloc : config->alloc_arg);
@@ -90,7 +112,8 @@ struct script *script_new(const struct script_config *config)
   }
   s->L = L;
   *(struct script **)lua_getextraspace(L) = s; /* coroutines inherit it */
-  lua_atpanic(L, out_of_memory);
+  lua_atpanic(L, panic);
+  lua_setwarnf(L, warned, s);
   luaL_openlibs(L);
   s->inits_ref = new_list(L);
   s->exits_ref = new_list(L);
@@ -122,10 +145,13 @@ void script_free(struct script *s)
   }
   dict_free(&s->handlers);
   map_free(&s->by_id);
+  map_free(&s->by_thread);
   free(s->fields);
   buf_free(&s->text);
-  buf_free(&s->body);
+  buf_free(&s->encoded[0]);
+  buf_free(&s->encoded[1]);
   buf_free(&s->written);
+  buf_free(&s->warning);
   script_alloc_free(&s->alloc);
   free(s);
 }
@@ -267,6 +293,22 @@ static void push_slice(lua_State *L, struct slice text)
   lua_pushlstring(L, text.ptr, text.len);
 }
 
+/* Pops a value into a field of the module, whatever metatable the script gave the module; tags it if `mt_ref` says so. */
+static void set_raw(struct script *s, const char *field, int mt_ref)
+{
+  lua_State *L = s->L;
+  if (mt_ref != LUA_NOREF) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, mt_ref);
+    lua_setmetatable(L, -2);
+  }
+  lua_rawgeti(L, LUA_REGISTRYINDEX, s->module_ref);
+  lua_insert(L, -2);
+  lua_pushstring(L, field);
+  lua_insert(L, -2);
+  lua_rawset(L, -3);
+  lua_pop(L, 1);
+}
+
 /* vortex.id, vortex.ids, vortex.peers */
 static void publish_identity(struct script *s)
 {
@@ -275,10 +317,7 @@ static void publish_identity(struct script *s)
     return;
   }
   struct slice self = node_id(s->node);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, s->module_ref);
-  push_slice(L, self);
-  lua_setfield(L, -2, "id");
-  lua_newtable(L);
+  lua_createtable(L, (int)node_member_count(s->node), 0);
   lua_newtable(L);
   lua_Integer peers = 0;
   for (size_t i = 0; i < node_member_count(s->node); i++) {
@@ -290,13 +329,10 @@ static void publish_identity(struct script *s)
       lua_rawseti(L, -2, ++peers);
     }
   }
-  lua_rawgeti(L, LUA_REGISTRYINDEX, s->array_mt_ref);
-  lua_pushvalue(L, -1);
-  lua_setmetatable(L, -3);
-  lua_setmetatable(L, -3);
-  lua_setfield(L, -3, "peers");
-  lua_setfield(L, -2, "ids");
-  lua_pop(L, 1);
+  set_raw(s, "peers", s->array_mt_ref);
+  set_raw(s, "ids", s->array_mt_ref);
+  push_slice(L, self);
+  set_raw(s, "id", LUA_NOREF);
 }
 
 /* Runs the functions of a list one after the other, across yields. Lua: (list) */
@@ -340,10 +376,22 @@ static void count_call(struct script *s)
   }
 }
 
+/* After a call of the node's: a thread that was asked for its traceback and did not get to it is asked no more. Whoever held the loop was
+ * in C all the time, or in a coroutine of the script's own, which the hook does not reach. */
+static void call_off(struct script *s)
+{
+  if (s->hooked != NULL) {
+    lua_sethook(s->hooked, NULL, 0, 0);
+    s->hooked = NULL;
+    node_log(s->node, LOG_WARN, "a handler held the loop for over a second, in C or in a coroutine of the script's own");
+  }
+}
+
 static void on_message(void *self, const struct node_message *message)
 {
   count_call(self);
   message_receive(self, message);
+  call_off(self);
 }
 
 static void on_complete(void *self, uint64_t token, void *tag, int status, const struct node_message *reply)
@@ -366,6 +414,7 @@ static void on_complete(void *self, uint64_t token, void *tag, int status, const
     script_run_ready(s);
     break;
   }
+  call_off(s);
 }
 
 static bool on_busy(void *self)
@@ -417,6 +466,7 @@ static void report_busy(lua_State *L, lua_Debug *ar)
   (void)ar;
   struct script *s = script_of(L);
   lua_sethook(L, NULL, 0, 0);
+  s->hooked = NULL;
   luaL_traceback(L, L, "a handler has held the loop for over a second; it is here now:", 0);
   size_t len;
   const char *text = lua_tolstring(L, -1, &len);
@@ -427,5 +477,6 @@ static void report_busy(lua_State *L, lua_Debug *ar)
 void script_interrupt(struct script *s)
 {
   struct task *t = s->current;
-  lua_sethook(t != NULL ? t->co : s->L, report_busy, LUA_MASKCOUNT, 1);
+  s->hooked = t != NULL ? t->co : s->L;
+  lua_sethook(s->hooked, report_busy, LUA_MASKCOUNT, 1);
 }

@@ -4,30 +4,42 @@
 
 static int l_print(lua_State *L)
 {
-  struct buf text = {0};
+  luaL_Buffer text;
   int n = lua_gettop(L);
-  for (int i = 1; i <= n; i++) {
-    size_t len;
-    const char *piece = luaL_tolstring(L, i, &len);
-    if (i > 1) {
-      buf_append_char(&text, '\t');
-    }
-    buf_append(&text, piece, len);
-    lua_pop(L, 1);
+  for (int i = 1; i <= n; i++) { /* first all that may raise */
+    luaL_tolstring(L, i, NULL);
+    lua_replace(L, i);
   }
-  node_log_text(script_of(L)->node, LOG_INFO, buf_slice(&text));
-  buf_free(&text);
+  luaL_buffinit(L, &text);
+  for (int i = 1; i <= n; i++) {
+    if (i > 1) {
+      luaL_addchar(&text, '\t');
+    }
+    lua_pushvalue(L, i);
+    luaL_addvalue(&text);
+  }
+  luaL_pushresult(&text);
+  size_t len;
+  const char *line = lua_tolstring(L, -1, &len);
+  node_log_text(script_of(L)->node, LOG_INFO, slice_of(line, len));
   return 0;
 }
+
+#define WRITTEN_MAX_BYTES (64u << 10) /* of a line that io.write has not ended: beyond, it is logged as it is */
 
 /* Logs the complete lines of what io.write was given. */
 static void log_lines(struct script *s)
 {
-  char *newline;
-  while (s->written.len > 0 && (newline = memchr(s->written.data, '\n', s->written.len)) != NULL) {
-    size_t len = (size_t)(newline - s->written.data);
-    node_log_text(s->node, LOG_INFO, slice_of(s->written.data, len));
-    buf_consume(&s->written, len + 1);
+  size_t begin = 0;
+  const char *newline;
+  while (begin < s->written.len && (newline = memchr(s->written.data + begin, '\n', s->written.len - begin)) != NULL) {
+    size_t end = (size_t)(newline - s->written.data);
+    node_log_text(s->node, LOG_INFO, slice_of(s->written.data + begin, end - begin));
+    begin = end + 1;
+  }
+  buf_consume(&s->written, begin);
+  if (s->written.len > WRITTEN_MAX_BYTES) {
+    stdlib_flush(s);
   }
 }
 
@@ -86,11 +98,37 @@ static int l_file_write(lua_State *L)
   return 1;
 }
 
+/* Raises if argument 1 is the coroutine of a task, which only the node may resume or close. */
+static void refuse_task(lua_State *L, const char *what)
+{
+  lua_State *co = lua_tothread(L, 1);
+  if (co != NULL && map_get(&script_of(L)->by_thread, (uint64_t)(uintptr_t)co) != NULL) {
+    luaL_error(L, "coroutine.%s: this coroutine is a task of the node, which only the node resumes and closes", what);
+  }
+}
+
+/* Lua: coroutine.resume(co, …). Upvalue: the original. */
+static int l_resume(lua_State *L)
+{
+  refuse_task(L, "resume");
+  return call_original(L);
+}
+
+/* Lua: coroutine.close(co). Upvalue: the original. */
+static int l_close(lua_State *L)
+{
+  refuse_task(L, "close");
+  return call_original(L);
+}
+
 /* Lua: os.exit(code, close). Upvalue: the original. */
 static int l_os_exit(lua_State *L)
 {
   struct script *s = script_of(L);
   stdlib_flush(s);
+  if (s->node != NULL) {
+    node_flush(s->node);
+  }
   if (s->config.flush != NULL) {
     s->config.flush(s->config.flush_arg);
   }
@@ -118,12 +156,13 @@ static void replace_io_write(lua_State *L)
   lua_pop(L, 3);
 }
 
-static void replace_os_exit(lua_State *L)
+/* Puts a function with the original as its upvalue in the place of the original. */
+static void replace(lua_State *L, const char *library, const char *name, lua_CFunction function)
 {
-  lua_getglobal(L, "os");
-  lua_getfield(L, -1, "exit");
-  lua_pushcclosure(L, l_os_exit, 1);
-  lua_setfield(L, -2, "exit");
+  lua_getglobal(L, library);
+  lua_getfield(L, -1, name);
+  lua_pushcclosure(L, function, 1);
+  lua_setfield(L, -2, name);
   lua_pop(L, 1);
 }
 
@@ -133,5 +172,7 @@ void stdlib_open(struct script *s)
   lua_pushcfunction(L, l_print);
   lua_setglobal(L, "print");
   replace_io_write(L);
-  replace_os_exit(L);
+  replace(L, "os", "exit", l_os_exit);
+  replace(L, "coroutine", "resume", l_resume);
+  replace(L, "coroutine", "close", l_close);
 }

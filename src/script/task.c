@@ -24,6 +24,7 @@ struct task *task_new(struct script *s, enum task_role role)
     t->waiter.kind = WAITER_TASK;
     t->co = lua_newthread(s->L);
     t->ref = luaL_ref(s->L, LUA_REGISTRYINDEX);
+    map_put(&s->by_thread, (uint64_t)(uintptr_t)t->co, t);
     t->all = s->tasks;
     s->tasks = t;
   }
@@ -165,6 +166,7 @@ static void run(struct script *s, struct task *t, int nargs)
   t->state = TASK_RUNNING;
   t->wait = WAIT_NONE;
   s->current = t;
+  s->encoding = 0; /* an error may have left it */
   int nres;
   int status = lua_resume(t->co, s->L, nargs, &nres);
   s->current = NULL;
@@ -192,7 +194,7 @@ void task_enqueue(struct script *s, struct task *t, int nargs)
 
 void script_run_ready(struct script *s)
 {
-  if (s->running_queue || s->current != NULL || !s->initialized) {
+  if (s->running_queue || s->current != NULL || !s->initialized || s->init_failed) {
     return;
   }
   s->running_queue = true;
@@ -220,23 +222,27 @@ void task_resume(struct script *s, struct task *t, int nargs)
   script_run_ready(s);
 }
 
-/* Pushes what a reply means to the task that waits for it; returns how many values that is. */
+/* Pushes what a reply means to the task that waits for it; returns how many values that is, or -1 for an error object. Built on the main
+ * stack, which is short: the task's own may be nearly full. */
 static int push_reply(struct script *s, struct task *t, const struct node_message *reply)
 {
-  codec_decode(s, t->co, reply->body);
-  if (!slice_equal(reply->type, SLICE("error"))) {
-    return 1;
+  lua_State *L = s->L;
+  codec_decode(s, L, reply->body);
+  bool is_error = slice_equal(reply->type, SLICE("error"));
+  if (is_error) {
+    lua_pushliteral(L, "code");
+    lua_rawget(L, -2);
+    lua_pushliteral(L, "text");
+    lua_rawget(L, -3);
+    long long code = lua_isinteger(L, -2) ? (long long)lua_tointeger(L, -2) : error_protocol_code(ERROR_CRASH);
+    size_t len = 0;
+    const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &len) : NULL;
+    errors_push(L, code, NULL, slice_of(text, len), true);
+    lua_replace(L, -4);
+    lua_pop(L, 2);
   }
-  lua_State *L = t->co;
-  lua_getfield(L, -1, "code");
-  lua_getfield(L, -2, "text");
-  long long code = lua_isinteger(L, -2) ? (long long)lua_tointeger(L, -2) : error_protocol_code(ERROR_CRASH);
-  size_t len = 0;
-  const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &len) : NULL;
-  errors_push(L, code, NULL, slice_of(text, len), true);
-  lua_replace(L, -4);
-  lua_pop(L, 2);
-  return -1;
+  lua_xmove(L, t->co, 1);
+  return is_error ? -1 : 1;
 }
 
 void task_complete(struct script *s, struct task *t, int status, const struct node_message *reply)
@@ -247,7 +253,8 @@ void task_complete(struct script *s, struct task *t, int status, const struct no
   if (reply != NULL) {
     pushed = push_reply(s, t, reply);
   } else if (status != 0 || wait == WAIT_PARK) {
-    errors_push_code(t->co, status != 0 ? status : ERROR_TIMEOUT, true);
+    errors_push_code(s->L, status != 0 ? status : ERROR_TIMEOUT, true);
+    lua_xmove(s->L, t->co, 1);
     pushed = -1;
   }
   if (pushed < 0 && wait != WAIT_RPC) { /* nil, err */
@@ -259,18 +266,25 @@ void task_complete(struct script *s, struct task *t, int status, const struct no
   task_resume(s, t, pushed < 0 ? 1 : pushed);
 }
 
-struct task *task_check_yield(lua_State *L, const char *what)
+/* Raises "<what> <why>" with the place of the caller `level` levels up. */
+static int cannot_wait(lua_State *L, int level, const char *what, const char *why)
+{
+  luaL_where(L, level);
+  lua_pushfstring(L, "%s %s", what, why);
+  lua_concat(L, 2);
+  return lua_error(L);
+}
+
+struct task *task_check_yield(lua_State *L, const char *what, int level)
 {
   struct script *s = script_of(L);
   struct task *t = s->current;
   if (t == NULL) {
-    luaL_error(L, "%s waits, so it must be called in a handler, a timer, on_init or a spawned task (use vortex.spawn)", what);
-  }
-  if (t->co != L) {
-    luaL_error(L, "%s cannot wait inside a coroutine of the script's own (use vortex.spawn instead of coroutine.wrap)", what);
-  }
-  if (!lua_isyieldable(L)) {
-    luaL_error(L, "%s cannot wait here: below table.sort, string.gsub, a metamethod, require or another C function", what);
+    cannot_wait(L, level, what, "waits, so it must be called in a handler, a timer, on_init or a spawned task (use vortex.spawn)");
+  } else if (t->co != L) {
+    cannot_wait(L, level, what, "cannot wait inside a coroutine of the script's own (use vortex.spawn instead of coroutine.wrap)");
+  } else if (!lua_isyieldable(L)) {
+    cannot_wait(L, level, what, "cannot wait here: below table.sort, string.gsub, a metamethod, require or another C function");
   }
   return t;
 }

@@ -129,6 +129,9 @@ end
 
 -- A loop that never yields cannot be ended in order; the second signal ends it at once.
 function TestSignals.test_a_second_signal_ends_it_at_once()
+  if os.getenv "VORTEX_E2E_SANITIZED" == "thread" then
+    lu.skip "ThreadSanitizer delivers a signal only at the next call of the C library, and a busy handler makes none"
+  end
   local node = start()
   node:request { type = "busy" }
   node.process:expect_stderr "busy now"

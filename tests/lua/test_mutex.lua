@@ -153,7 +153,7 @@ function T.test_misuse_raises()
       lu.assertErrorMsgContains("does not hold it", mutex.unlock, mutex)
     end)
   end)
-  lu.assertErrorMsgContains("not in a task", mutex.lock, mutex)
+  lu.assertErrorMsgContains("must be called in a", mutex.lock, mutex)
 end
 
 return T

@@ -245,6 +245,52 @@ static void test_a_task_of_the_pool_is_clean(void **state)
   expect(&w->log, "closing");
 }
 
+/* Defects that were found once and must not come back: each source is run with three requests, and the node must go on answering. */
+static const char *const hostile[] = {
+    /* a finaliser that sends while a reply is encoded */
+    "v.on('x', function() collectgarbage('setpause', 0) local r = { list = {} } for i = 1, 60 do r['key' .. i] = tostring(i):rep(50) end\n"
+    "  for i = 1, 50 do setmetatable({}, { __gc = function() v.send('n2', { type = 'gone', i = i }) end }) end return r end)",
+    /* a coroutine of a task, closed or resumed by another */
+    "local co v.on('x', function() if co then pcall(coroutine.close, co) pcall(coroutine.resume, co) end\n"
+    "  co = coroutine.running() v.sleep(0.01) collectgarbage() return {} end)",
+    /* a module that may not be changed */
+    "setmetatable(v, { __newindex = function() error 'read only' end }) v.on('x', function() return { id = v.id } end)",
+    /* a weak table in a reply */
+    "v.on('x', function() local t = setmetatable({}, { __mode = 'v' }) for i = 1, 100 do t['k' .. i] = { i } end return { t = t } end)",
+    /* a finaliser called by hand, and on the wrong value */
+    "v.on('x', function(msg) pcall(getmetatable(msg).__gc or print) pcall(getmetatable(msg).__index) return {} end)",
+    /* an error whose text cannot be had, and a print that cannot be done */
+    "v.on('x', function() local bad = setmetatable({}, { __tostring = function() error 'no' end }) pcall(print, 1, bad) error(bad) end)",
+    /* a request to nobody among several */
+    "v.on('x', function() v.rpc_all({ 'n2', 'n9' }, { type = 'q' }) end)",
+    /* a reply as deep as it can be, and deeper */
+    "v.on('x', function() local t = {} local top = t for _ = 1, 520 do t.t = {} t = t.t end return { t = top } end)",
+};
+
+static void test_nothing_a_script_does_stops_the_node(void **state)
+{
+  for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++) {
+    struct world *w = *state;
+    struct buf source = {0};
+    buf_printf(&source, "local v = require 'vortex'\n%s\nv.on('fine', function() return { ok = true } end)%c", hostile[i], '\0');
+    assert_int_equal(load(w, source.data), 0);
+    buf_free(&source);
+    init(w);
+    for (int k = 0; k < 3; k++) {
+      ask(w, "x");
+      pass(w, 20);
+    }
+    pass(w, 2000);
+    buf_clear(&w->out);
+    ask(w, "fine");
+    expect(&w->out, "\"ok\":true");
+    teardown(state);
+    setup(state);
+  }
+  struct world *w = *state;
+  assert_int_equal(load(w, ""), 0);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -256,6 +302,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(test_tasks_that_wait_at_the_end_are_told, setup, teardown),
       cmocka_unit_test_setup_teardown(test_an_init_cut_short_by_the_end_is_no_failure, setup, teardown),
       cmocka_unit_test_setup_teardown(test_an_init_that_raises_is_a_failure, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_nothing_a_script_does_stops_the_node, setup, teardown),
       cmocka_unit_test_setup_teardown(test_a_task_of_the_pool_is_clean, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

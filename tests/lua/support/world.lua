@@ -120,6 +120,12 @@ function M:make_core()
     coroutine.yield()
   end
 
+  function core.check_wait(what)
+    if not self.current then
+      error(what .. " waits, so it must be called in a task", 3)
+    end
+  end
+
   function core.park(timeout)
     local task, turn = self.current, {}
     self.parked[task] = turn
