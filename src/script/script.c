@@ -8,6 +8,9 @@
 #include "script/internal.h"
 #include "script/library.h"
 
+#define DEFAULT_PAUSE    200
+#define TINY_HEAP_PAUSE  600
+#define TINY_HEAP_KB     1024
 #define TUNE_EVERY_CALLS 1024 /* how often the collector's pace is looked at */
 
 struct script *script_of(lua_State *L)
@@ -39,13 +42,14 @@ const char *script_tostring(lua_State *L, int index, size_t *len)
   return lua_tolstring(L, -1, len);
 }
 
-/* The collector's pace: a small heap may grow to ten times its size between two collections, a large one to twice. */
+/* The collector's pace: a heap may grow to twice its size between two collections, one that is tiny to six times, which costs no memory to
+ * speak of. More would only push what is in use out of the caches. */
 static void tune_collector(struct script *s)
 {
   int kb = lua_gc(s->L, LUA_GCCOUNT);
-  int pause = kb < 4096 ? 1000 : kb < 32768 ? 400 : 200;
+  int pause = kb < TINY_HEAP_KB ? TINY_HEAP_PAUSE : DEFAULT_PAUSE;
   int before = lua_gc(s->L, LUA_GCSETPAUSE, pause);
-  if (s->gc_pause != 0 && before != s->gc_pause) { /* the script has chosen a pace of its own */
+  if (before != s->gc_pause) { /* the script has chosen a pace of its own */
     lua_gc(s->L, LUA_GCSETPAUSE, before);
     s->gc_pause = -1;
   } else {
@@ -126,7 +130,8 @@ struct script *script_new(const struct script_config *config)
   if (config->open != NULL) {
     config->open(L, config->open_arg);
   }
-  tune_collector(s);
+  s->gc_pause = DEFAULT_PAUSE;
+  lua_gc(L, LUA_GCSETPAUSE, DEFAULT_PAUSE);
   return s;
 }
 
@@ -283,6 +288,7 @@ int script_load(struct script *s, struct buf *message)
     buf_append(message, text, len);
   }
   lua_settop(L, 0);
+  tune_collector(s);
   return status == LUA_OK ? 0 : -1;
 }
 
