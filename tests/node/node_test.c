@@ -6,12 +6,11 @@
 #include "base/error.h"
 #include "cmocka_all.h"
 #include "node/node.h"
+#include "string_world.h"
 
 struct world {
   struct node *node;
-  uint64_t now;
-  struct buf out;
-  struct buf log;
+  struct string_world env;
   bool pending; /* on_init does not end at once */
   unsigned messages;
   int status; /* of the last operation that completed; 1 = none has */
@@ -19,38 +18,6 @@ struct world {
   struct node_request *request; /* the last one */
   bool answer;
 };
-
-static uint64_t env_now(void *self)
-{
-  return ((struct world *)self)->now;
-}
-
-static uint64_t env_random(void *self)
-{
-  (void)self;
-  return 7;
-}
-
-static void env_send(void *self, struct slice dest, struct slice line, bool originated)
-{
-  (void)dest;
-  (void)originated;
-  buf_append_slice(&((struct world *)self)->out, line);
-}
-
-static void env_wake_at(void *self, uint64_t deadline_ns)
-{
-  (void)self;
-  (void)deadline_ns;
-}
-
-static void env_log(void *self, enum log_level level, struct slice text)
-{
-  struct world *w = self;
-  (void)level;
-  buf_append_slice(&w->log, text);
-  buf_append_char(&w->log, '\n');
-}
 
 static enum node_init_result on_init(void *self)
 {
@@ -96,13 +63,13 @@ static int setup(void **state)
 {
   struct world *w = calloc(1, sizeof *w);
   assert_non_null(w);
-  w->now = 100 * NODE_S_NS;
+  w->env.now = 100 * NODE_S_NS;
   w->status = 1;
   w->answer = true;
   struct node_config config = node_config_default();
   config.line_max_bytes = 1000;
-  w->node = node_new(&config, &(struct node_env){w, env_now, env_random, env_send, env_wake_at, env_log},
-                     &(struct node_behavior){w, on_init, on_message, on_complete, on_busy, on_stop});
+  struct node_env env = string_world_env(&w->env);
+  w->node = node_new(&config, &env, &(struct node_behavior){w, on_init, on_message, on_complete, on_busy, on_stop});
   *state = w;
   return 0;
 }
@@ -111,8 +78,7 @@ static int teardown(void **state)
 {
   struct world *w = *state;
   node_free(w->node);
-  buf_free(&w->out);
-  buf_free(&w->log);
+  string_world_free(&w->env);
   free(w->request);
   free(w);
   return 0;
@@ -120,22 +86,20 @@ static int teardown(void **state)
 
 static void receive(struct world *w, const char *line)
 {
-  node_receive(w->node, slice_of(line, strlen(line)), w->now);
+  node_receive(w->node, slice_of(line, strlen(line)), w->env.now);
 }
 
 /* What was sent since the last call. */
 static void expect_out(struct world *w, const char *expected)
 {
-  buf_append_char(&w->out, '\0');
-  assert_string_equal(w->out.data, expected);
-  buf_clear(&w->out);
+  buf_append_char(&w->env.out, '\0');
+  assert_string_equal(w->env.out.data, expected);
+  buf_clear(&w->env.out);
 }
 
 static void expect_log(struct world *w, const char *part)
 {
-  buf_append_char(&w->log, '\0');
-  assert_non_null(strstr(w->log.data, part));
-  buf_clear(&w->log);
+  expect_part(&w->env.log, part);
 }
 
 #define INIT    "{\"src\":\"c0\",\"dest\":\"n0\",\"body\":{\"type\":\"init\",\"node_id\":\"n0\",\"node_ids\":[\"n0\",\"n1\"],\"msg_id\":1}}"
@@ -202,14 +166,14 @@ static void test_late_answers_are_dropped(void **state)
   init(w);
   w->answer = false;
   receive(w, "{\"src\":\"c1\",\"dest\":\"n0\",\"body\":{\"type\":\"x\",\"msg_id\":1}}");
-  w->now += 4501 * NODE_MS_NS;
+  w->env.now += 4501 * NODE_MS_NS;
   int error = 0;
   assert_null(node_reply_begin(w->node, w->request, &error));
   assert_int_equal(error, ERROR_LATE);
   expect_log(w, "dropped the answer");
   assert_null(node_reply_begin(w->node, w->request, &error));
   assert_int_equal(error, ERROR_LATE); /* said once */
-  assert_int_equal(w->log.len, 0);
+  assert_int_equal(w->env.log.len, 0);
   expect_out(w, "");
 }
 
@@ -242,7 +206,7 @@ static void test_rpc(void **state)
   receive(w, line);
   assert_int_equal(w->status, 0);
   call(w, "n1");
-  w->now += NODE_S_NS;
+  w->env.now += NODE_S_NS;
   node_wake(w->node);
   assert_int_equal(w->status, ERROR_TIMEOUT);
   call(w, "lin-kv");
@@ -257,12 +221,12 @@ static void test_held_lines_leave_after_a_second(void **state)
   struct world *w = *state;
   init(w);
   call(w, "n1");
-  w->now += NODE_S_NS - 1;
+  w->env.now += NODE_S_NS - 1;
   node_wake(w->node);
   expect_out(w, "");
-  w->now += 1;
+  w->env.now += 1;
   node_wake(w->node);
-  assert_true(w->out.len > 0);
+  assert_true(w->env.out.len > 0);
   assert_int_equal(w->status, 1); /* its timeout counts from now */
 }
 

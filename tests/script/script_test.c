@@ -5,54 +5,20 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "cmocka_all.h"
+#include "string_world.h"
 
 struct world {
   struct script *script;
   struct node *node;
-  uint64_t now;
-  struct buf out;
-  struct buf log;
+  struct string_world env;
   char path[64];
 };
-
-static uint64_t env_now(void *self)
-{
-  return ((struct world *)self)->now;
-}
-
-static uint64_t env_random(void *self)
-{
-  (void)self;
-  return 11;
-}
-
-static void env_send(void *self, struct slice dest, struct slice line, bool originated)
-{
-  (void)dest;
-  (void)originated;
-  buf_append_slice(&((struct world *)self)->out, line);
-}
-
-static void env_wake_at(void *self, uint64_t deadline_ns)
-{
-  (void)self;
-  (void)deadline_ns;
-}
-
-static void env_log(void *self, enum log_level level, struct slice text)
-{
-  struct world *w = self;
-  (void)level;
-  buf_append_slice(&w->log, text);
-  buf_append_char(&w->log, '\n');
-}
 
 static int setup(void **state)
 {
   struct world *w = calloc(1, sizeof *w);
   assert_non_null(w);
-  w->now = NODE_S_NS;
+  w->env.now = NODE_S_NS;
   *state = w;
   return 0;
 }
@@ -68,9 +34,10 @@ static int load(struct world *w, const char *source)
   w->script = script_new(&(struct script_config){.path = w->path});
   struct node_config config = node_config_default();
   struct node_behavior behavior = script_behavior(w->script);
-  w->node = node_new(&config, &(struct node_env){w, env_now, env_random, env_send, env_wake_at, env_log}, &behavior);
+  struct node_env env = string_world_env(&w->env);
+  w->node = node_new(&config, &env, &behavior);
   script_attach(w->script, w->node);
-  return script_load(w->script, &w->log);
+  return script_load(w->script, &w->env.log);
 }
 
 static int teardown(void **state)
@@ -79,20 +46,19 @@ static int teardown(void **state)
   script_free(w->script);
   node_free(w->node);
   unlink(w->path);
-  buf_free(&w->out);
-  buf_free(&w->log);
+  string_world_free(&w->env);
   free(w);
   return 0;
 }
 
 static void receive(struct world *w, const char *line)
 {
-  node_receive(w->node, slice_of(line, strlen(line)), w->now);
+  node_receive(w->node, slice_of(line, strlen(line)), w->env.now);
 }
 
 static void pass(struct world *w, uint64_t ms)
 {
-  w->now += ms * NODE_MS_NS;
+  w->env.now += ms * NODE_MS_NS;
   node_wake(w->node);
 }
 
@@ -108,27 +74,18 @@ static void ask(struct world *w, const char *type)
   receive(w, line);
 }
 
-static void expect(struct buf *text, const char *part)
-{
-  buf_append_char(text, '\0');
-  if (strstr(text->data, part) == NULL) {
-    fail_msg("no \"%s\" in: %s", part, text->data);
-  }
-  buf_clear(text);
-}
-
 static void test_load_errors(void **state)
 {
   struct world *w = *state;
   assert_int_equal(load(w, "local x =\n= 1"), -1);
-  expect(&w->log, ":2: unexpected symbol");
+  expect_part(&w->env.log, ":2: unexpected symbol");
 }
 
 static void test_a_load_error_has_a_traceback(void **state)
 {
   struct world *w = *state;
   assert_int_equal(load(w, "local function f() error 'boom' end\nf()"), -1);
-  expect(&w->log, ":1: boom\nstack traceback:");
+  expect_part(&w->env.log, ":1: boom\nstack traceback:");
 }
 
 static void test_spawned_tasks_run_in_order_after_the_current_one(void **state)
@@ -147,7 +104,7 @@ static void test_spawned_tasks_run_in_order_after_the_current_one(void **state)
   ask(w, "x");
   pass(w, 100);
   pass(w, 400);
-  expect(&w->out, "\"order\":[0,1,2,3,10,20,30]");
+  expect_part(&w->env.out, "\"order\":[0,1,2,3,10,20,30]");
 }
 
 static void test_every_does_not_overlap_and_can_be_cancelled(void **state)
@@ -163,11 +120,11 @@ static void test_every_does_not_overlap_and_can_be_cancelled(void **state)
     pass(w, 500);
     if (i == 5) {
       ask(w, "runs");
-      expect(&w->out, "\"runs\":1");
+      expect_part(&w->env.out, "\"runs\":1");
     }
   }
   ask(w, "runs");
-  expect(&w->out, "\"runs\":2");
+  expect_part(&w->env.out, "\"runs\":2");
 }
 
 static void test_a_timer_that_raises_goes_on(void **state)
@@ -178,9 +135,9 @@ static void test_a_timer_that_raises_goes_on(void **state)
                    0);
   init(w);
   pass(w, 1200);
-  expect(&w->log, "error in a timer: ");
+  expect_part(&w->env.log, "error in a timer: ");
   pass(w, 1200);
-  expect(&w->log, "tick 2");
+  expect_part(&w->env.log, "tick 2");
 }
 
 static void test_tasks_that_wait_at_the_end_are_told(void **state)
@@ -193,8 +150,8 @@ static void test_tasks_that_wait_at_the_end_are_told(void **state)
   init(w);
   ask(w, "x");
   node_stop(w->node);
-  expect(&w->out, "\"why\":\"stopped\"");
-  expect(&w->log, "bye");
+  expect_part(&w->env.out, "\"why\":\"stopped\"");
+  expect_part(&w->env.log, "bye");
   assert_int_equal(node_state(w->node), NODE_STOPPED);
 }
 
@@ -206,9 +163,9 @@ static void test_an_init_cut_short_by_the_end_is_no_failure(void **state)
   node_stop(w->node);
   assert_false(node_failed(w->node));
   assert_int_equal(node_state(w->node), NODE_STOPPED);
-  buf_append_char(&w->out, '\0');
-  assert_non_null(strstr(w->out.data, "init_ok"));
-  assert_null(strstr(w->out.data, "held")); /* its RPC has failed: nobody would hear the reply */
+  buf_append_char(&w->env.out, '\0');
+  assert_non_null(strstr(w->env.out.data, "init_ok"));
+  assert_null(strstr(w->env.out.data, "held")); /* its RPC has failed: nobody would hear the reply */
 }
 
 static void test_an_init_that_raises_is_a_failure(void **state)
@@ -216,11 +173,11 @@ static void test_an_init_that_raises_is_a_failure(void **state)
   struct world *w = *state;
   assert_int_equal(load(w, "local v = require 'vortex'\nv.on_init(function() v.sleep(1) error 'no' end)"), 0);
   init(w);
-  expect(&w->out, "init_ok");
+  expect_part(&w->env.out, "init_ok");
   pass(w, 1000);
   assert_true(node_failed(w->node));
   assert_int_equal(node_state(w->node), NODE_STOPPED);
-  expect(&w->log, "error in on_init");
+  expect_part(&w->env.log, "error in on_init");
 }
 
 static void test_a_task_of_the_pool_is_clean(void **state)
@@ -238,11 +195,11 @@ static void test_a_task_of_the_pool_is_clean(void **state)
     ask(w, "deep");
     ask(w, "overflow");
     ask(w, "close");
-    buf_clear(&w->out);
+    buf_clear(&w->env.out);
     ask(w, "fine");
-    expect(&w->out, "\"ok\":true");
+    expect_part(&w->env.out, "\"ok\":true");
   }
-  expect(&w->log, "closing");
+  expect_part(&w->env.log, "closing");
 }
 
 /* Defects that were found once and must not come back: each source is run with three requests, and the node must go on answering. */
@@ -281,9 +238,9 @@ static void test_nothing_a_script_does_stops_the_node(void **state)
       pass(w, 20);
     }
     pass(w, 2000);
-    buf_clear(&w->out);
+    buf_clear(&w->env.out);
     ask(w, "fine");
-    expect(&w->out, "\"ok\":true");
+    expect_part(&w->env.out, "\"ok\":true");
     teardown(state);
     setup(state);
   }
