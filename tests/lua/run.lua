@@ -1,5 +1,5 @@
 -- Runs a LuaUnit suite inside the real binary: vortex-lua run.lua NAME, for test_NAME.lua beside this file, which
--- returns a table of tests. VORTEX_TEST_GC=1 runs it with a collector that hardly rests.
+-- returns a table of tests. VORTEX_TEST_GC=PAUSE runs it with a collector of that pause in percent: 100 never rests.
 local lu = require "luaunit"
 
 local folder = arg[0]:match "^(.*)/[^/]*$" or "."
@@ -8,8 +8,9 @@ package.path = folder .. "/?.lua;" .. package.path
 local name = ... or error "usage: vortex-lua run.lua NAME"
 local suite = require("test_" .. name)
 
-if os.getenv "VORTEX_TEST_GC" then
-  collectgarbage("setpause", 110)
+local pause = tonumber(os.getenv "VORTEX_TEST_GC")
+if pause then
+  collectgarbage("setpause", pause)
   collectgarbage("setstepmul", 400)
   suite.setUp = function()
     collectgarbage()
