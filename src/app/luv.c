@@ -5,6 +5,8 @@
 
 #include "script/script.h"
 
+static const char host_key; /* its address: where the registry keeps the host */
+
 static int traceback(lua_State *L)
 {
   luaL_traceback(L, L, luaL_tolstring(L, 1, NULL), 1);
@@ -16,6 +18,9 @@ static int protected_call(lua_State *L, int nargs, int nresults, int flags)
 {
   (void)flags;
   struct script *s = script_of(L);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &host_key);
+  host_work(lua_touserdata(L, -1));
+  lua_pop(L, 1);
   int base = lua_gettop(L) - nargs;
   lua_pushcfunction(L, traceback);
   lua_insert(L, base);
@@ -35,12 +40,15 @@ static int refused(lua_State *L)
   return luaL_error(L, "luv.%s: the loop belongs to the node and runs already", lua_tostring(L, lua_upvalueindex(1)));
 }
 
-/* Lua: the loader. Upvalue: the loop. */
+/* Lua: the loader. Upvalue: the host. */
 static int open_luv(lua_State *L)
 {
   static const char *const names[] = {"run", "stop", "walk", "loop_close"};
   lua_State *main = script_lua(script_of(L)); /* callbacks run there, whichever coroutine asks for luv first */
-  luv_set_loop(main, lua_touserdata(L, lua_upvalueindex(1)));
+  struct host *host = lua_touserdata(L, lua_upvalueindex(1));
+  lua_pushlightuserdata(L, host);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &host_key);
+  luv_set_loop(main, host_loop(host));
   luv_set_callback(main, protected_call);
   luaopen_luv(L);
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -51,10 +59,10 @@ static int open_luv(lua_State *L)
   return 1;
 }
 
-void app_luv_preload(lua_State *L, uv_loop_t *loop)
+void app_luv_preload(lua_State *L, struct host *host)
 {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
-  lua_pushlightuserdata(L, loop);
+  lua_pushlightuserdata(L, host);
   lua_pushcclosure(L, open_luv, 1);
   lua_setfield(L, -2, "luv");
   lua_pop(L, 1);

@@ -20,7 +20,7 @@ static void open_libraries(lua_State *L, void *arg)
   lua_pushcfunction(L, luaopen_cjson_safe);
   lua_setfield(L, -2, "cjson.safe");
   lua_pop(L, 1);
-  app_luv_preload(L, host_loop(arg));
+  app_luv_preload(L, arg);
 }
 
 static void flush(void *host)

@@ -416,6 +416,11 @@ bool host_free(struct host *h)
   return true;
 }
 
+void host_work(struct host *h)
+{
+  watchdog_work(&h->watchdog);
+}
+
 uv_loop_t *host_loop(struct host *h)
 {
   return &h->loop;

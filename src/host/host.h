@@ -59,6 +59,9 @@ struct node_env host_env(struct host *h);
 /* The loop: for libraries that share it. */
 uv_loop_t *host_loop(struct host *h);
 
+/* A library that shares the loop is about to run a piece of work of its own (a callback): the watchdog judges it by itself. Cheap. */
+void host_work(struct host *h);
+
 struct host_log *host_log(struct host *h);
 
 /* Runs the node until it has stopped and its output is written (or cannot be: a reader that takes nothing for five seconds is given up).

@@ -128,6 +128,28 @@ function TestLuv.test_a_callback_can_spawn_a_task()
   node:finish()
 end
 
+-- An async's callback runs while the loop polls, where the node has nothing to do.
+function TestLuv.test_a_callback_that_holds_the_loop_is_logged()
+  local node = start [[
+    local vortex = require "vortex"
+    local uv = require "luv"
+    local async
+    async = uv.new_async(function()
+      local finish = os.clock() + 1.8
+      repeat until os.clock() > finish
+      async:close()
+    end)
+    vortex.on("hold", function()
+      async:send()
+      return {}
+    end)
+  ]]
+  node:call { type = "hold" }
+  node.process:expect_stderr "held the loop for over a second"
+  node.process:expect_stderr "stack traceback"
+  node:finish()
+end
+
 function TestLuv.test_an_error_in_a_callback_is_logged_with_its_traceback()
   local node = start [[
     local vortex = require "vortex"
