@@ -9,9 +9,15 @@ local UNAVAILABLE = 11
 ---@field need? integer how many replies are enough; default: all
 
 local function check_arguments(dests, need)
+  if type(dests) ~= "table" then
+    error(("rpc_all: a list of node ids expected, not a %s"):format(type(dests)), 3)
+  end
   local seen = {}
-  for _, dest in ipairs(dests) do
-    if seen[dest] then
+  for i = 1, #dests do
+    local dest = dests[i]
+    if type(dest) ~= "string" then
+      error(("rpc_all: destination %d is a %s, not a node id"):format(i, type(dest)), 3)
+    elseif seen[dest] then
       error(("rpc_all: %s is named twice"):format(dest), 3)
     end
     seen[dest] = true
@@ -42,7 +48,7 @@ end
 ---@return table<string, vortex.Body>? replies
 ---@return table<string, vortex.Error>|vortex.Error errors by node; if there are no replies, the one error that says so
 function M.try_rpc_all(dests, body, opts)
-  local need = opts and opts.need or #dests
+  local need = opts and opts.need or type(dests) == "table" and #dests or 0
   check_arguments(dests, need)
   local replies, errors = {}, {}
   local missing, spare = need, #dests - need
@@ -52,7 +58,10 @@ function M.try_rpc_all(dests, body, opts)
 
   local function ask(dest)
     local sent, reply, err = pcall(core.try_rpc, dest, body, opts and { timeout = opts.timeout })
-    if not sent then
+    if not sent and settled then
+      core.log("error", ("rpc_all: %s"):format(reply)) -- the caller has gone on already
+      return
+    elseif not sent then
       mistake, settled = mistake or reply, true
       if waiting then
         core.unpark(caller, true)
@@ -85,7 +94,7 @@ function M.try_rpc_all(dests, body, opts)
     end
   end
   if mistake then
-    error(mistake, 0)
+    error("rpc_all: " .. tostring(mistake):gsub("^try_rpc: ", ""), 0)
   end
   if missing > 0 then
     return nil, out_of_reach(dests, need, replies, errors)

@@ -28,9 +28,11 @@ static int protected_call(lua_State *L, int nargs, int nresults, int flags)
   lua_remove(L, base);
   if (status != LUA_OK) {
     script_report(s, L, "a luv callback");
+  }
+  script_settle(s);
+  if (status != LUA_OK) {
     return -status;
   }
-  script_run_ready(s);
   return nresults == LUA_MULTRET ? lua_gettop(L) - base + 1 : nresults;
 }
 

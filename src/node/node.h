@@ -142,9 +142,6 @@ static inline struct slice node_request_src(const struct node_request *r)
  * node_line_begin: NULL with *error set to ERROR_NOT_INITIALIZED or ERROR_DESTINATION; nothing is begun then. */
 struct buf *node_line_begin(struct node *n, struct slice dest, int *error);
 
-/* Forgets the line. */
-void node_line_abandon(struct node *n);
-
 /* Sends the line without an id of ours: nobody waits for an answer. */
 void node_line_send(struct node *n);
 

@@ -197,6 +197,9 @@ void receive_refuse(struct node *n, const struct node_message *message, struct s
 static void wait(struct node *n, struct slice line, const struct node_message *message)
 {
   if (n->waiting_count >= NODE_WAITING_MAX || n->waiting_bytes + line.len > NODE_WAITING_MAX_BYTES) {
+    if (node_may_warn(n)) {
+      node_log(n, LOG_WARN, "refused a message: too many wait for on_init to end");
+    }
     receive_refuse(n, message, SLICE("too many requests wait for the node to start"));
     return;
   }

@@ -47,7 +47,8 @@ struct buf *node_line_begin(struct node *n, struct slice dest, int *error)
   return open_line(n, dest);
 }
 
-void node_line_abandon(struct node *n)
+/* The line is finished, or not wanted any more. */
+static void close_line(struct node *n)
 {
   buf_clear(&n->line);
   n->line_to = NULL;
@@ -81,7 +82,7 @@ static void originate(struct node *n, struct op *rpc)
     }
     put(n, party_name(to), buf_slice(&n->line), true);
   }
-  node_line_abandon(n);
+  close_line(n);
 }
 
 void node_line_send(struct node *n)
@@ -100,7 +101,7 @@ uint64_t node_line_rpc(struct node *n, uint64_t timeout_ns, void *tag)
   op->peer->refs++;
   uint64_t token = op->token;
   if (n->state != NODE_RUNNING) {
-    node_line_abandon(n);
+    close_line(n);
     op->status = ERROR_STOPPED;
     op_arm(n, op, n->env.now(n->env.self));
     return token;

@@ -235,11 +235,17 @@ static int l_try_rpc(lua_State *L)
 
 /* ---- tasks ---- */
 
+#define SPAWN_ARGUMENTS_MAX 1000
+
 /* Lua: spawn(fn, …) */
 static int l_spawn(lua_State *L)
 {
   struct script *s = script_of(L);
   luaL_checktype(L, 1, LUA_TFUNCTION);
+  int n = lua_gettop(L);
+  if (n > SPAWN_ARGUMENTS_MAX) {
+    return luaL_error(L, "spawn: more than %d arguments", SPAWN_ARGUMENTS_MAX);
+  }
   struct task *t = task_new(s, ROLE_SPAWNED);
   if (t == NULL) {
     return luaL_error(L, "spawn: %d tasks are waiting already", SCRIPT_TASKS_MAX);
@@ -248,10 +254,9 @@ static int l_spawn(lua_State *L)
   if (lua_getstack(L, 1, &where) && lua_getinfo(L, "Sl", &where)) {
     snprintf(t->origin, sizeof t->origin, "%s:%d", where.short_src, where.currentline);
   }
-  int n = lua_gettop(L);
-  if (!lua_checkstack(t->co, n + 1)) {
-    return luaL_error(L, "spawn: too many arguments");
-  }
+  int room = lua_checkstack(t->co, n + 1); /* a fresh stack has it */
+  assert(room);
+  (void)room;
   lua_xmove(L, t->co, n);
   task_enqueue(s, t, n - 1);
   if (s->current == NULL && s->initialized) {
@@ -369,15 +374,11 @@ static int l_encode(lua_State *L)
   struct script *s = script_of(L);
   luaL_checkany(L, 1);
   struct codec_error error = {.reason = ""};
-  struct buf *out = &s->encoded[s->encoding == 0 ? 0 : 1];
-  buf_clear(out);
-  s->encoding++;
-  int result = codec_encode(s, L, 1, out, &error);
-  s->encoding--;
-  if (result != 0) {
+  buf_clear(&s->encoded);
+  if (codec_encode(s, L, 1, &s->encoded, &error) != 0) {
     return luaL_error(L, "encode: value%s: %s", error.path, error.reason);
   }
-  lua_pushlstring(L, out->data, out->len);
+  lua_pushlstring(L, s->encoded.data, s->encoded.len);
   return 1;
 }
 

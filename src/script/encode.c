@@ -1,5 +1,7 @@
-/* Lua values to JSON text. No Lua code runs meanwhile (raw access only) and nothing is raised: a value that cannot be encoded is an error
- * with the path to it. */
+/* Lua values to JSON text. A value that cannot be encoded is an error with the path to it.
+ *
+ * Nothing here allocates Lua memory except the stack, which does not start the collector: so no finaliser runs, tables do not change under
+ * us, their keys stay where they are, and nothing is raised. Strings that are looked up come from references, not from lua_pushliteral. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -8,14 +10,20 @@
 #include "json/scan.h"
 #include "json/write.h"
 
-#define ON_STACK_MAX 48 /* members of an object that are kept on the stack while they are sorted; of larger ones only the keys are */
+#define STACK_STEP 32 /* slots made sure of at a time */
 
-/* A member of the object being encoded. Key bytes belong to the table, which does not change meanwhile. */
+/* A member of the object being encoded. */
 struct script_field {
-  const char *key;
+  const char *key; /* belongs to the string on the stack below the value; NULL: an integer, as `digits` */
   size_t len;
-  int slot; /* of the value on the stack; 0 = look it up */
+  int slot; /* of the value on the stack; its key lies below it */
+  char digits[24];
 };
+
+static const char *key_of(const struct script_field *f)
+{
+  return f->key != NULL ? f->key : f->digits;
+}
 
 struct encoder {
   struct script *script;
@@ -195,7 +203,7 @@ static int compare(const void *a, const void *b)
 {
   const struct script_field *left = a;
   const struct script_field *right = b;
-  int order = memcmp(left->key, right->key, left->len < right->len ? left->len : right->len);
+  int order = memcmp(key_of(left), key_of(right), left->len < right->len ? left->len : right->len);
   return order != 0 ? order : left->len < right->len ? -1 : left->len > right->len;
 }
 
@@ -215,99 +223,80 @@ static void sort_fields(struct script_field *fields, size_t n)
   }
 }
 
-/* Collects the fields; the first key and value are on the stack. Values of the first ON_STACK_MAX stay there. */
-static int collect(struct encoder *e, int index)
+/* Reads the key at -2 into a field. `integers`: whether integer keys are wanted too. */
+static int read_key(struct encoder *e, struct script_field *f, bool integers, bool first)
 {
   lua_State *L = e->L;
-  size_t first = e->script->fields_len;
-  int slot = lua_gettop(L);
-  do {
-    if (lua_type(L, -2) != LUA_TSTRING) {
-      bool integer = lua_isinteger(L, -2);
-      return fail(e, !integer                        ? "a table with a key that is not a string"
-                     : e->script->fields_len > first ? "a table with both a sequence and other keys"
-                                                     : "a table whose integer keys are not 1..n (use strings as keys)");
-    }
-    struct script_field *f = add_field(e->script);
+  if (lua_type(L, -2) == LUA_TSTRING) {
     f->key = lua_tolstring(L, -2, &f->len);
-    if (e->script->fields_len - first <= ON_STACK_MAX) {
-      f->slot = slot;
-      slot += 2;
-      lua_pushvalue(L, -2);
-    } else {
-      f->slot = 0;
-      lua_pop(L, 1);
-    }
-  } while (lua_next(L, index) != 0);
-  sort_fields(e->script->fields + first, e->script->fields_len - first);
+    return 0;
+  }
+  if (!lua_isinteger(L, -2)) {
+    return fail(e, integers ? "a table with a key that is neither a string nor an integer" : "a table with a key that is not a string");
+  }
+  if (!integers) {
+    return fail(e, first ? "a table whose integer keys are not 1..n (use strings as keys)" : "a table with both a sequence and other keys");
+  }
+  f->key = NULL;
+  f->len = (size_t)snprintf(f->digits, sizeof f->digits, "%lld", (long long)lua_tointegerx(L, -2, NULL));
   return 0;
 }
 
-static int member(struct encoder *e, int index, struct script_field f)
+/* Collects the fields, sorted; the first key and value are on the stack, and all of them stay there. */
+static int collect(struct encoder *e, int index, bool integers)
 {
   lua_State *L = e->L;
-  if (string(e, f.key, f.len) != 0) {
+  struct script *s = e->script;
+  size_t first = s->fields_len;
+  int slot = lua_gettop(L);
+  do {
+    if ((s->fields_len - first) % (STACK_STEP / 2) == 0 && !lua_checkstack(L, STACK_STEP + 8)) {
+      return fail(e, "an object with too many members for the Lua stack");
+    }
+    struct script_field *f = add_field(s);
+    if (read_key(e, f, integers, s->fields_len - first == 1) != 0) {
+      return -1;
+    }
+    f->slot = slot;
+    slot += 2;
+    lua_pushvalue(L, -2);
+  } while (lua_next(L, index) != 0);
+  sort_fields(s->fields + first, s->fields_len - first);
+  for (size_t i = first + 1; integers && i < s->fields_len; i++) {
+    if (compare(&s->fields[i - 1], &s->fields[i]) == 0) {
+      return fail(e, "a table with an integer and a string that spell the same key");
+    }
+  }
+  return 0;
+}
+
+static int member(struct encoder *e, const struct script_field *f)
+{
+  if (string(e, key_of(f), f->len) != 0) {
     return -1;
   }
   buf_append_char(e->out, ':');
-  if (f.slot != 0) {
-    return value(e, f.slot);
-  }
-  lua_pushlstring(L, f.key, f.len);
-  lua_rawget(L, index);
-  int result = value(e, lua_gettop(L));
-  lua_pop(L, 1);
-  return result;
+  return value(e, f->slot);
 }
 
-static int object(struct encoder *e, int index)
+/* The first key and value are on the stack. */
+static int object(struct encoder *e, int index, bool integers)
 {
   struct script *s = e->script;
   size_t first = s->fields_len;
   int top = lua_gettop(e->L) - 2;
-  if (collect(e, index) != 0) {
-    s->fields_len = first;
-    return -1;
-  }
-  buf_append_char(e->out, '{');
+  int result = collect(e, index, integers);
   size_t end = s->fields_len;
-  for (size_t i = first; i < end; i++) {
-    if (i > first) {
-      buf_append_char(e->out, ',');
-    }
-    struct script_field f = s->fields[i];
-    if (member(e, index, f) != 0) {
-      s->fields_len = first;
-      return in_member(e, f.key, f.len);
-    }
+  for (size_t i = first; result == 0 && i < end; i++) {
+    struct script_field f = s->fields[i]; /* a copy: the array moves when it grows */
+    buf_append_char(e->out, i == first ? '{' : ',');
+    result = member(e, &f);
+    result = result == 0 ? 0 : in_member(e, key_of(&f), f.len);
   }
   s->fields_len = first;
   lua_settop(e->L, top);
   buf_append_char(e->out, '}');
-  return 0;
-}
-
-/* Replaces the object-tagged table at `index` by a copy whose integer keys are strings. Pushes it. */
-static int with_string_keys(struct encoder *e, int index)
-{
-  lua_State *L = e->L;
-  lua_newtable(L);
-  int copy = lua_gettop(L);
-  for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
-    if (lua_type(L, -2) != LUA_TSTRING && !lua_isinteger(L, -2)) {
-      return fail(e, "a table with a key that is neither a string nor an integer");
-    }
-    lua_pushvalue(L, -2);
-    lua_tostring(L, -1);
-    lua_pushvalue(L, -1);
-    if (lua_rawget(L, copy) != LUA_TNIL) {
-      return fail(e, "a table with an integer and a string that spell the same key");
-    }
-    lua_pop(L, 1);
-    lua_pushvalue(L, -2);
-    lua_rawset(L, copy);
-  }
-  return copy;
+  return result;
 }
 
 /* ---- tables ---- */
@@ -328,9 +317,9 @@ static enum tag tag_of(struct encoder *e, int index)
   const void *mt = lua_topointer(e->L, -1);
   enum tag tag = mt == e->script->array_mt ? ARRAY : mt == e->script->object_mt ? OBJECT : UNTAGGED;
   if (tag == UNTAGGED && mt != e->script->error_mt) {
-    lua_pushliteral(e->L, "__name");
+    lua_rawgeti(e->L, LUA_REGISTRYINDEX, e->script->name_ref);
     tag = lua_rawget(e->L, -2) == LUA_TNIL ? UNTAGGED : OPAQUE;
-    lua_pushliteral(e->L, "__mode");
+    lua_rawgeti(e->L, LUA_REGISTRYINDEX, e->script->mode_ref);
     tag = lua_rawget(e->L, -3) == LUA_TNIL ? tag : WEAK;
     lua_pop(e->L, 2);
   }
@@ -338,31 +327,10 @@ static enum tag tag_of(struct encoder *e, int index)
   return tag;
 }
 
-static int tagged_object(struct encoder *e, int index)
-{
-  lua_State *L = e->L;
-  int top = lua_gettop(L);
-  int copy = with_string_keys(e, index);
-  if (copy < 0) {
-    return -1;
-  }
-  lua_pushnil(L);
-  if (lua_next(L, copy) == 0) {
-    buf_append_str(e->out, "{}");
-  } else if (object(e, copy) != 0) {
-    return -1;
-  }
-  lua_settop(L, top);
-  return 0;
-}
-
 static int table(struct encoder *e, int index)
 {
   lua_State *L = e->L;
   enum tag tag = tag_of(e, index);
-  if (tag == OBJECT) {
-    return tagged_object(e, index);
-  }
   if (tag == OPAQUE) {
     return fail(e, "an object (encode what its array() or to_json() gives)");
   }
@@ -374,10 +342,10 @@ static int table(struct encoder *e, int index)
     buf_append_str(e->out, tag == ARRAY ? "[]" : "{}");
     return 0;
   }
-  if (tag == ARRAY || (lua_type(L, -2) == LUA_TNUMBER && lua_rawlen(L, index) > 0)) {
+  if (tag == ARRAY || (tag == UNTAGGED && lua_type(L, -2) == LUA_TNUMBER && lua_rawlen(L, index) > 0)) {
     return array(e, index);
   }
-  return object(e, index);
+  return object(e, index, tag == OBJECT);
 }
 
 static int value(struct encoder *e, int index)
@@ -408,7 +376,7 @@ static int value(struct encoder *e, int index)
   if (e->depth == JSON_DEPTH_MAX) {
     return too_deep(e);
   }
-  if (!lua_checkstack(L, 2 * ON_STACK_MAX + 16)) {
+  if (!lua_checkstack(L, STACK_STEP)) {
     return fail(e, "too large for the Lua stack");
   }
   e->open[e->depth++] = lua_topointer(L, index);
@@ -435,69 +403,43 @@ int codec_encode(struct script *s, lua_State *L, int index, struct buf *out, str
 
 static bool key_is(const struct script_field *f, const char *name, size_t len)
 {
-  return f->len == len && memcmp(f->key, name, len) == 0;
-}
-
-/* Pushes a field's value. */
-static void push_field(struct encoder *e, int index, const struct script_field *f)
-{
-  if (f->slot != 0) {
-    lua_pushvalue(e->L, f->slot);
-  } else {
-    lua_pushlstring(e->L, f->key, f->len);
-    lua_rawget(e->L, index);
-  }
+  return f->len == len && memcmp(key_of(f), name, len) == 0;
 }
 
 /* Writes the type member: the table's own (the field `f`, or NULL), else `type`. */
-static int write_type(struct encoder *e, int index, const struct script_field *f, struct slice type)
+static int write_type(struct encoder *e, const struct script_field *f, struct slice type)
 {
-  lua_State *L = e->L;
   if (f == NULL && type.len > 0) {
     buf_append_slice(e->out, type);
     return 0;
   }
-  int result = -1;
+  int result;
   if (f == NULL) {
-    fail(e, "missing");
+    result = fail(e, "missing");
+  } else if (lua_type(e->L, f->slot) != LUA_TSTRING || lua_rawlen(e->L, f->slot) == 0) {
+    result = fail(e, "not a string, or empty");
   } else {
-    push_field(e, index, f);
-    if (lua_type(L, -1) != LUA_TSTRING || lua_rawlen(L, -1) == 0) {
-      fail(e, "not a string, or empty");
-    } else {
-      buf_append_str(e->out, "\"type\":");
-      result = value(e, lua_gettop(L));
-    }
-    lua_pop(L, 1);
+    buf_append_str(e->out, "\"type\":");
+    result = value(e, f->slot);
   }
   return result == 0 ? 0 : in_member(e, "type", 4);
 }
 
-/* An id that the script gives must be an integer: the protocol's schemas refuse anything else. */
-static int check_id(struct encoder *e, int index, const struct script_field *f)
-{
-  push_field(e, index, f);
-  bool good = lua_isinteger(e->L, -1);
-  lua_pop(e->L, 1);
-  return good ? 0 : fail(e, "not an integer");
-}
-
-static int write_member(struct encoder *e, int index, const struct script_field *f, enum codec_body kind)
+static int write_member(struct encoder *e, const struct script_field *f, enum codec_body kind)
 {
   bool msg_id = key_is(f, "msg_id", 6);
   bool in_reply_to = key_is(f, "in_reply_to", 11);
   if ((msg_id && kind == CODEC_RPC) || (in_reply_to && kind == CODEC_REPLY)) {
     return 0; /* the node writes it */
   }
-  if ((msg_id || in_reply_to) && check_id(e, index, f) != 0) {
-    return in_member(e, f->key, f->len);
-  }
   buf_append_char(e->out, ',');
-  return member(e, index, *f) == 0 ? 0 : in_member(e, f->key, f->len);
+  /* An id that the script gives must be an integer: the protocol's schemas refuse anything else. */
+  int result = (msg_id || in_reply_to) && !lua_isinteger(e->L, f->slot) ? fail(e, "not an integer") : member(e, f);
+  return result == 0 ? 0 : in_member(e, key_of(f), f->len);
 }
 
 /* Writes the body's members. The fields have been collected, from `first` on. */
-static int write_members(struct encoder *e, int index, size_t first, struct slice type, enum codec_body kind)
+static int write_members(struct encoder *e, size_t first, struct slice type, enum codec_body kind)
 {
   struct script *s = e->script;
   size_t end = s->fields_len;
@@ -505,11 +447,15 @@ static int write_members(struct encoder *e, int index, size_t first, struct slic
   while (type_at < end && !key_is(&s->fields[type_at], "type", 4)) {
     type_at++;
   }
-  int result = write_type(e, index, type_at < end ? &s->fields[type_at] : NULL, type);
+  struct script_field f;
+  if (type_at < end) {
+    f = s->fields[type_at];
+  }
+  int result = write_type(e, type_at < end ? &f : NULL, type);
   for (size_t i = first; result == 0 && i < end; i++) {
-    struct script_field f = s->fields[i]; /* a copy: the array moves when it grows */
+    f = s->fields[i]; /* a copy: the array moves when it grows */
     if (i != type_at) {
-      result = write_member(e, index, &f, kind);
+      result = write_member(e, &f, kind);
     }
   }
   return result;
@@ -518,19 +464,20 @@ static int write_members(struct encoder *e, int index, size_t first, struct slic
 static int body(struct encoder *e, int index, struct slice type, enum codec_body kind)
 {
   struct script *s = e->script;
-  if (tag_of(e, index) >= OPAQUE) {
-    return fail(e, "an object, or a weak table (a body is a plain table)");
-  }
-  if (!lua_checkstack(e->L, 2 * ON_STACK_MAX + 16)) {
+  if (!lua_checkstack(e->L, STACK_STEP)) {
     return fail(e, "too large for the Lua stack");
+  }
+  enum tag tag = tag_of(e, index);
+  if (tag >= OPAQUE) {
+    return fail(e, "an object, or a weak table (a body is a plain table)");
   }
   e->open[e->depth++] = NULL; /* the line around the body, and a forwarding one around that */
   e->open[e->depth++] = NULL;
   e->open[e->depth++] = lua_topointer(e->L, index);
   size_t first = s->fields_len;
   lua_pushnil(e->L);
-  int result = lua_next(e->L, index) == 0 ? 0 : collect(e, index);
-  result = result != 0 ? result : write_members(e, index, first, type, kind);
+  int result = lua_next(e->L, index) == 0 ? 0 : collect(e, index, tag == OBJECT);
+  result = result != 0 ? result : write_members(e, first, type, kind);
   s->fields_len = first;
   return result;
 }
@@ -556,13 +503,8 @@ int codec_encode_body(struct script *s, lua_State *L, int index, struct slice ty
 struct buf *script_encode_body(struct script *s, lua_State *L, int index, struct slice type, enum codec_body kind,
                                struct codec_error *error)
 {
-  /* A finaliser runs no second finaliser, so two buffers are enough. */
-  struct buf *out = &s->encoded[s->encoding == 0 ? 0 : 1];
-  buf_clear(out);
-  s->encoding++;
-  int result = codec_encode_body(s, L, index, type, kind, out, error);
-  s->encoding--;
-  return result == 0 ? out : NULL;
+  buf_clear(&s->encoded);
+  return codec_encode_body(s, L, index, type, kind, &s->encoded, error) == 0 ? &s->encoded : NULL;
 }
 
 /* ---- tags ---- */
@@ -578,6 +520,10 @@ static int new_metatable(lua_State *L, const char *name, const void **pointer)
 
 void codec_open(struct script *s)
 {
+  lua_pushliteral(s->L, "__name");
+  s->name_ref = luaL_ref(s->L, LUA_REGISTRYINDEX);
+  lua_pushliteral(s->L, "__mode");
+  s->mode_ref = luaL_ref(s->L, LUA_REGISTRYINDEX);
   s->array_mt_ref = new_metatable(s->L, "vortex.array", &s->array_mt);
   s->object_mt_ref = new_metatable(s->L, "vortex.object", &s->object_mt);
 }

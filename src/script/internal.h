@@ -100,6 +100,9 @@ struct script {
   /* tasks */
   struct task *volatile current; /* the running one, or NULL. Read by a signal handler. */
   lua_State *volatile hooked;    /* the thread that the watchdog has asked for its traceback, or NULL */
+  lua_Hook own_hook;             /* of that thread, before */
+  int own_hook_mask;
+  int own_hook_count;
   struct task *queue_first;
   struct task **queue_last;
   struct task *pool;
@@ -137,6 +140,8 @@ struct script {
   unsigned calls; /* of the node's, for tuning the collector now and then */
 
   /* the codec */
+  int name_ref; /* the strings "__name" and "__mode" */
+  int mode_ref;
   int array_mt_ref;
   const void *array_mt;
   const void *object_mt;
@@ -146,9 +151,8 @@ struct script {
   struct script_field *fields; /* scratch of the encoder */
   size_t fields_len;
   size_t fields_cap;
-  struct buf text;       /* scratch of the decoder: strings with escapes */
-  struct buf encoded[2]; /* scratch: what is encoded before it is used; the second is for finalisers that run meanwhile */
-  int encoding;          /* how many are in use */
+  struct buf text;    /* scratch of the decoder: strings with escapes */
+  struct buf encoded; /* scratch: a text that is encoded before it is used */
 
   struct buf warning; /* of warn(): pieces of a message that is not complete yet */
   bool warnings_off;
@@ -171,6 +175,9 @@ void task_resume(struct script *s, struct task *t, int nargs);
 
 /* The task that runs on L, or raises and says why `what` cannot yield here. `level`: whose line the error names, 1 = our caller's. */
 struct task *task_check_yield(lua_State *L, const char *what, int level);
+
+/* Runs the tasks in the queue, unless one is running. */
+void task_run_ready(struct script *s);
 
 /* The node's operation of a task is over. */
 void task_complete(struct script *s, struct task *t, int status, const struct node_message *reply);
@@ -229,8 +236,8 @@ void stdlib_flush(struct script *s); /* logs what io.write was given without a n
 /* Pushes a value as text and returns it, as luaL_tolstring; a __tostring that raises does no harm. */
 const char *script_tostring(lua_State *L, int index, size_t *len);
 
-/* Encodes the body at `index` apart from any line, since finalisers may run meanwhile and send. Returns it, or NULL with *error filled in;
- * the text holds until the next call. As codec_encode_body. */
+/* Encodes the body at `index` apart from any line, so that none is begun for a body that cannot be encoded. Returns it, or NULL with *error
+ * filled in; the text holds until the next call. As codec_encode_body. */
 struct buf *script_encode_body(struct script *s, lua_State *L, int index, struct slice type, enum codec_body kind,
                                struct codec_error *error);
 

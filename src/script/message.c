@@ -287,6 +287,9 @@ void message_finish(struct script *s, struct task *t)
 {
   struct message *m = t->subject;
   lua_State *L = t->co;
+  if (lua_gettop(L) > 2) { /* one value counts; what else was returned may fill the stack */
+    lua_settop(L, 2);
+  }
   int type = lua_type(L, 2); /* LUA_TNONE if nothing was returned */
   if (type == LUA_TTABLE) {
     struct codec_error error = {.reason = ""};

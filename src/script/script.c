@@ -153,8 +153,7 @@ void script_free(struct script *s)
   map_free(&s->by_thread);
   free(s->fields);
   buf_free(&s->text);
-  buf_free(&s->encoded[0]);
-  buf_free(&s->encoded[1]);
+  buf_free(&s->encoded);
   buf_free(&s->written);
   buf_free(&s->warning);
   script_alloc_free(&s->alloc);
@@ -358,6 +357,23 @@ static int run_inits(lua_State *L)
   return run_hooks(L, LUA_OK, 1);
 }
 
+/* Puts back the hook that the script itself may have had. */
+static void unhook(struct script *s)
+{
+  lua_sethook(s->hooked, s->own_hook, s->own_hook_mask, s->own_hook_count);
+  s->hooked = NULL;
+}
+
+/* After a piece of work: a thread that was asked for its traceback and did not get to it is asked no more. Whoever held the loop was in C
+ * all the time, or in a coroutine of the script's own, which the hook does not reach. */
+static void call_off(struct script *s)
+{
+  if (s->hooked != NULL) {
+    unhook(s);
+    node_log(s->node, LOG_WARN, "a handler held the loop for over a second, in C or in a coroutine of the script's own");
+  }
+}
+
 static enum node_init_result on_init(void *self)
 {
   struct script *s = self;
@@ -371,6 +387,7 @@ static enum node_init_result on_init(void *self)
   lua_pushcfunction(t->co, run_inits);
   lua_rawgeti(t->co, LUA_REGISTRYINDEX, s->inits_ref);
   task_start(s, t, 1);
+  call_off(s);
   s->init_yielded = true;
   return s->init_failed ? NODE_INIT_FAILED : s->started ? NODE_INIT_DONE : NODE_INIT_PENDING;
 }
@@ -379,17 +396,6 @@ static void count_call(struct script *s)
 {
   if (++s->calls % TUNE_EVERY_CALLS == 0 && s->gc_pause > 0) {
     tune_collector(s);
-  }
-}
-
-/* After a call of the node's: a thread that was asked for its traceback and did not get to it is asked no more. Whoever held the loop was
- * in C all the time, or in a coroutine of the script's own, which the hook does not reach. */
-static void call_off(struct script *s)
-{
-  if (s->hooked != NULL) {
-    lua_sethook(s->hooked, NULL, 0, 0);
-    s->hooked = NULL;
-    node_log(s->node, LOG_WARN, "a handler held the loop for over a second, in C or in a coroutine of the script's own");
   }
 }
 
@@ -417,7 +423,7 @@ static void on_complete(void *self, uint64_t token, void *tag, int status, const
     message_collect(s);
     break;
   case WAITER_RUN:
-    script_run_ready(s);
+    task_run_ready(s);
     break;
   }
   call_off(s);
@@ -445,6 +451,7 @@ static void on_stop(void *self)
   }
   lua_pop(L, 2);
   stdlib_flush(s);
+  call_off(s);
 }
 
 struct node_behavior script_behavior(struct script *s)
@@ -459,6 +466,12 @@ struct node_behavior script_behavior(struct script *s)
   };
 }
 
+void script_settle(struct script *s)
+{
+  task_run_ready(s);
+  call_off(s);
+}
+
 void script_report(struct script *s, lua_State *L, const char *where)
 {
   node_log(s->node, LOG_ERROR, "error in %s: %s", where, script_tostring(L, -1, NULL));
@@ -471,8 +484,7 @@ static void report_busy(lua_State *L, lua_Debug *ar)
 {
   (void)ar;
   struct script *s = script_of(L);
-  lua_sethook(L, NULL, 0, 0);
-  s->hooked = NULL;
+  unhook(s);
   luaL_traceback(L, L, "a handler has held the loop for over a second; it is here now:", 0);
   size_t len;
   const char *text = lua_tolstring(L, -1, &len);
@@ -482,7 +494,14 @@ static void report_busy(lua_State *L, lua_Debug *ar)
 
 void script_interrupt(struct script *s)
 {
+  if (s->hooked != NULL) {
+    return;
+  }
   struct task *t = s->current;
-  s->hooked = t != NULL ? t->co : s->L;
-  lua_sethook(s->hooked, report_busy, LUA_MASKCOUNT, 1);
+  lua_State *L = t != NULL ? t->co : s->L;
+  s->own_hook = lua_gethook(L);
+  s->own_hook_mask = lua_gethookmask(L);
+  s->own_hook_count = lua_gethookcount(L);
+  s->hooked = L;
+  lua_sethook(L, report_busy, LUA_MASKCOUNT, 1);
 }

@@ -52,8 +52,9 @@ void script_attach(struct script *s, struct node *n);
  * opened, its path and the reason. */
 int script_load(struct script *s, struct buf *message);
 
-/* Runs the tasks that became runnable outside the node's calls (in a callback of a library on the shared loop). */
-void script_run_ready(struct script *s);
+/* To be called when Lua code has run outside the node's calls (a callback of a library on the shared loop): runs the tasks that became
+ * runnable by it. */
+void script_settle(struct script *s);
 
 /* Writes an error that a callback raised (on top of L's stack, popped) to the node's log. */
 void script_report(struct script *s, lua_State *L, const char *where);

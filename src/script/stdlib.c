@@ -98,27 +98,32 @@ static int l_file_write(lua_State *L)
   return 1;
 }
 
-/* Raises if argument 1 is the coroutine of a task, which only the node may resume or close. */
-static void refuse_task(lua_State *L, const char *what)
+/* Whether argument 1 is the coroutine of a task, which only the node may resume or close; then pushes what to say about it. */
+static bool is_task(lua_State *L)
 {
   lua_State *co = lua_tothread(L, 1);
-  if (co != NULL && map_get(&script_of(L)->by_thread, (uint64_t)(uintptr_t)co) != NULL) {
-    luaL_error(L, "coroutine.%s: this coroutine is a task of the node, which only the node resumes and closes", what);
+  if (co == NULL || map_get(&script_of(L)->by_thread, (uint64_t)(uintptr_t)co) == NULL) {
+    return false;
   }
+  lua_pushliteral(L, "this coroutine is a task of the node, which only the node resumes and closes");
+  return true;
 }
 
 /* Lua: coroutine.resume(co, …). Upvalue: the original. */
 static int l_resume(lua_State *L)
 {
-  refuse_task(L, "resume");
+  if (is_task(L)) {
+    lua_pushboolean(L, 0);
+    lua_insert(L, -2);
+    return 2;
+  }
   return call_original(L);
 }
 
 /* Lua: coroutine.close(co). Upvalue: the original. */
 static int l_close(lua_State *L)
 {
-  refuse_task(L, "close");
-  return call_original(L);
+  return is_task(L) ? lua_error(L) : call_original(L);
 }
 
 /* Lua: os.exit(code, close). Upvalue: the original. */

@@ -130,6 +130,21 @@ static void reset(struct script *s, struct task *t)
   }
 }
 
+/* Whether the error on top of the main stack only says that the node ends, which failed what the task waited for: no failure of its own. */
+static bool cut_short(struct script *s)
+{
+  long long code;
+  bool remote;
+  struct slice text;
+  if (node_state(s->node) == NODE_RUNNING || !errors_get(s->L, -1, &code, &remote, &text) || !remote) {
+    return false;
+  }
+  lua_getfield(s->L, -1, "name");
+  bool stopped = lua_type(s->L, -1) == LUA_TSTRING && strcmp(lua_tostring(s->L, -1), error_name(ERROR_STOPPED)) == 0;
+  lua_pop(s->L, 1);
+  return stopped;
+}
+
 /* The task has raised; the error is on top of the main stack (its own may be full), which is popped. */
 static void raised(struct script *s, struct task *t)
 {
@@ -143,11 +158,11 @@ static void raised(struct script *s, struct task *t)
     timer_finish(s, t->subject);
     break;
   case ROLE_INIT:
-    if (node_state(s->node) == NODE_RUNNING) {
+    if (cut_short(s)) {
+      node_log(s->node, LOG_INFO, "on_init did not end before the node");
+    } else {
       task_log_error(s, t, "on_init");
       init_ended(s, true);
-    } else { /* what it waited for failed because the node ends: that is no failure of its own */
-      node_log(s->node, LOG_INFO, "on_init did not end before the node");
     }
     break;
   case ROLE_SPAWNED:
@@ -166,7 +181,6 @@ static void run(struct script *s, struct task *t, int nargs)
   t->state = TASK_RUNNING;
   t->wait = WAIT_NONE;
   s->current = t;
-  s->encoding = 0; /* an error may have left it */
   int nres;
   int status = lua_resume(t->co, s->L, nargs, &nres);
   s->current = NULL;
@@ -192,7 +206,7 @@ void task_enqueue(struct script *s, struct task *t, int nargs)
   s->queue_last = &t->next;
 }
 
-void script_run_ready(struct script *s)
+void task_run_ready(struct script *s)
 {
   if (s->running_queue || s->current != NULL || !s->initialized || s->init_failed) {
     return;
@@ -212,14 +226,14 @@ void script_run_ready(struct script *s)
 void task_start(struct script *s, struct task *t, int nargs)
 {
   run(s, t, nargs);
-  script_run_ready(s);
+  task_run_ready(s);
 }
 
 void task_resume(struct script *s, struct task *t, int nargs)
 {
   assert(t->state == TASK_WAITING || t->state == TASK_PARKED);
   run(s, t, nargs);
-  script_run_ready(s);
+  task_run_ready(s);
 }
 
 /* Pushes what a reply means to the task that waits for it; returns how many values that is, or -1 for an error object. Built on the main

@@ -106,6 +106,9 @@ function T.test_misuse_raises()
   local world, quorum = setup {}
   world:run(function()
     lu.assertErrorMsgContains("n1 is named twice", quorum.rpc_all, { "n1", "n1" }, PING)
+    lu.assertErrorMsgContains("not a string", quorum.rpc_all, "n1", PING)
+    lu.assertErrorMsgContains("destination 2 is a number", quorum.rpc_all, { "n1", 2 }, PING)
+    lu.assertErrorMsgContains("destination 2 is a nil", quorum.rpc_all, { "n1", nil, "n3" }, PING)
     for _, need in ipairs { -1, 3, 1.5, "x" } do
       lu.assertErrorMsgContains("of 2 destinations", quorum.rpc_all, { "n1", "n2" }, PING, { need = need })
     end

@@ -168,6 +168,17 @@ static void test_an_init_cut_short_by_the_end_is_no_failure(void **state)
   assert_null(strstr(w->env.out.data, "held")); /* its RPC has failed: nobody would hear the reply */
 }
 
+static void test_an_init_that_raises_at_the_end_is_logged(void **state)
+{
+  struct world *w = *state;
+  assert_int_equal(load(w, "local v = require 'vortex'\nv.on_init(function() v.sleep(0.3) local x x.y = 1 end)"), 0);
+  init(w);
+  node_stop(w->node);
+  pass(w, 300);
+  assert_int_equal(node_state(w->node), NODE_STOPPED);
+  expect_part(&w->env.log, "error in on_init");
+}
+
 static void test_an_init_that_raises_is_a_failure(void **state)
 {
   struct world *w = *state;
@@ -207,6 +218,17 @@ static const char *const hostile[] = {
     /* a finaliser that sends while a reply is encoded */
     "v.on('x', function() collectgarbage('setpause', 0) local r = { list = {} } for i = 1, 60 do r['key' .. i] = tostring(i):rep(50) end\n"
     "  for i = 1, 50 do setmetatable({}, { __gc = function() v.send('n2', { type = 'gone', i = i }) end }) end return r end)",
+    /* finalisers that change what is being encoded: an object with many long keys, an array of tagged objects */
+    "v.on('x', function() collectgarbage() collectgarbage('stop') local reg = {}\n"
+    "  for i = 1, 3000 do reg[('a rather long key, longer than forty characters, %05d'):format(i)] = v.object { [1] = i } end\n"
+    "  setmetatable({}, { __gc = function() for k in pairs(reg) do reg[k] = nil end end })\n"
+    "  collectgarbage('incremental', 100, 10000, 13) local r = { reg = reg } collectgarbage('restart') return r end)",
+    "v.on('x', function() collectgarbage() collectgarbage('stop') local t = {}\n"
+    "  for i = 1, 50 do t[i] = v.object { a = 1, b = { c = v.object {} } } end\n"
+    "  setmetatable({}, { __gc = function() for i = 1, 50 do t[i] = nil end for i = 1, 100 do t['x' .. i] = i end end })\n"
+    "  collectgarbage('incremental', 100, 10000, 13) local r = { t = t } collectgarbage('restart') return r end)",
+    /* more returned than anybody asked for */
+    "v.on('x', function() return {}, table.unpack({}, 1, 200000) end)",
     /* a coroutine of a task, closed or resumed by another */
     "local co v.on('x', function() if co then pcall(coroutine.close, co) pcall(coroutine.resume, co) end\n"
     "  co = coroutine.running() v.sleep(0.01) collectgarbage() return {} end)",
@@ -258,6 +280,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(test_a_timer_that_raises_goes_on, setup, teardown),
       cmocka_unit_test_setup_teardown(test_tasks_that_wait_at_the_end_are_told, setup, teardown),
       cmocka_unit_test_setup_teardown(test_an_init_cut_short_by_the_end_is_no_failure, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_an_init_that_raises_at_the_end_is_logged, setup, teardown),
       cmocka_unit_test_setup_teardown(test_an_init_that_raises_is_a_failure, setup, teardown),
       cmocka_unit_test_setup_teardown(test_nothing_a_script_does_stops_the_node, setup, teardown),
       cmocka_unit_test_setup_teardown(test_a_task_of_the_pool_is_clean, setup, teardown),
