@@ -119,7 +119,8 @@ static void begin_line(lua_State *L, struct script *s, const char *what, enum co
   luaL_checktype(L, 1, LUA_TSTRING);
   const char *dest = lua_tolstring(L, 1, &len);
   luaL_checktype(L, 2, LUA_TTABLE);
-  struct codec_error error = {.reason = ""};
+  struct codec_error error;
+  codec_error_init(&error);
   struct buf *body = script_encode_body(s, L, 2, (struct slice){0}, kind, &error);
   if (body == NULL) {
     refuse_body(L, what, &error);
@@ -154,7 +155,8 @@ static int l_broadcast(lua_State *L)
   if (!s->initialized) {
     return luaL_error(L, "broadcast: nothing can be sent before init (use vortex.on_init)");
   }
-  struct codec_error error = {.reason = ""};
+  struct codec_error error;
+  codec_error_init(&error);
   struct buf *body = script_encode_body(s, L, 1, (struct slice){0}, CODEC_MESSAGE, &error);
   if (body == NULL) {
     return refuse_body(L, "broadcast", &error);
@@ -373,7 +375,8 @@ static int l_encode(lua_State *L)
 {
   struct script *s = script_of(L);
   luaL_checkany(L, 1);
-  struct codec_error error = {.reason = ""};
+  struct codec_error error;
+  codec_error_init(&error);
   buf_clear(&s->encoded);
   if (codec_encode(s, L, 1, &s->encoded, &error) != 0) {
     return luaL_error(L, "encode: value%s: %s", error.path, error.reason);

@@ -26,6 +26,12 @@ struct codec_error {
   const char *reason;
 };
 
+static inline void codec_error_init(struct codec_error *error)
+{
+  error->path[0] = '\0';
+  error->reason = "";
+}
+
 /* Creates the array and object metatables. */
 void codec_open(struct script *s);
 

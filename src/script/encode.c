@@ -14,16 +14,18 @@
 
 /* A member of the object being encoded. */
 struct script_field {
-  const char *key; /* belongs to the string on the stack below the value; NULL: an integer, as `digits` */
+  const char *key; /* of the string on the stack below the value, or of an integer's digits */
   size_t len;
   int slot; /* of the value on the stack; its key lies below it */
-  char digits[24];
 };
 
-static const char *key_of(const struct script_field *f)
-{
-  return f->key != NULL ? f->key : f->digits;
-}
+#define DIGITS_SIZE 24
+
+/* The digits of an object's integer keys. */
+struct digits {
+  char *text; /* owned: DIGITS_SIZE bytes for each field of the object; NULL if there is no integer key */
+  size_t cap; /* fields it has room for */
+};
 
 struct encoder {
   struct script *script;
@@ -203,7 +205,11 @@ static int compare(const void *a, const void *b)
 {
   const struct script_field *left = a;
   const struct script_field *right = b;
-  int order = memcmp(key_of(left), key_of(right), left->len < right->len ? left->len : right->len);
+  int first = (unsigned char)left->key[0] - (unsigned char)right->key[0]; /* keys are terminated; mostly that decides */
+  if (first != 0) {
+    return first;
+  }
+  int order = memcmp(left->key, right->key, left->len < right->len ? left->len : right->len);
   return order != 0 ? order : left->len < right->len ? -1 : left->len > right->len;
 }
 
@@ -223,8 +229,22 @@ static void sort_fields(struct script_field *fields, size_t n)
   }
 }
 
-/* Reads the key at -2 into a field. `integers`: whether integer keys are wanted too. */
-static int read_key(struct encoder *e, struct script_field *f, bool integers, bool first)
+/* Reads the integer key at -2. The field's key is set when all of them are known. */
+static void read_integer(struct encoder *e, struct script_field *f, size_t i, struct digits *digits)
+{
+  if (i >= digits->cap) {
+    digits->cap = 2 * i + 16;
+    digits->text = realloc(digits->text, digits->cap * DIGITS_SIZE);
+    if (digits->text == NULL) {
+      abort();
+    }
+  }
+  f->key = NULL;
+  f->len = (size_t)snprintf(digits->text + i * DIGITS_SIZE, DIGITS_SIZE, "%lld", (long long)lua_tointegerx(e->L, -2, NULL));
+}
+
+/* Reads the key at -2 into the i-th field. */
+static int read_key(struct encoder *e, struct script_field *f, size_t i, struct digits *digits)
 {
   lua_State *L = e->L;
   if (lua_type(L, -2) == LUA_TSTRING) {
@@ -232,47 +252,63 @@ static int read_key(struct encoder *e, struct script_field *f, bool integers, bo
     return 0;
   }
   if (!lua_isinteger(L, -2)) {
-    return fail(e, integers ? "a table with a key that is neither a string nor an integer" : "a table with a key that is not a string");
+    return fail(e,
+                digits != NULL ? "a table with a key that is neither a string nor an integer" : "a table with a key that is not a string");
   }
-  if (!integers) {
-    return fail(e, first ? "a table whose integer keys are not 1..n (use strings as keys)" : "a table with both a sequence and other keys");
+  if (digits == NULL) {
+    return fail(e,
+                i == 0 ? "a table whose integer keys are not 1..n (use strings as keys)" : "a table with both a sequence and other keys");
   }
-  f->key = NULL;
-  f->len = (size_t)snprintf(f->digits, sizeof f->digits, "%lld", (long long)lua_tointegerx(L, -2, NULL));
+  read_integer(e, f, i, digits);
   return 0;
 }
 
-/* Collects the fields, sorted; the first key and value are on the stack, and all of them stay there. */
-static int collect(struct encoder *e, int index, bool integers)
+/* Sorts the fields of an object that may have integer keys. */
+static int sort_mixed(struct encoder *e, struct script_field *fields, size_t n, const struct digits *digits)
 {
-  lua_State *L = e->L;
-  struct script *s = e->script;
-  size_t first = s->fields_len;
-  int slot = lua_gettop(L);
-  do {
-    if ((s->fields_len - first) % (STACK_STEP / 2) == 0 && !lua_checkstack(L, STACK_STEP + 8)) {
-      return fail(e, "an object with too many members for the Lua stack");
-    }
-    struct script_field *f = add_field(s);
-    if (read_key(e, f, integers, s->fields_len - first == 1) != 0) {
-      return -1;
-    }
-    f->slot = slot;
-    slot += 2;
-    lua_pushvalue(L, -2);
-  } while (lua_next(L, index) != 0);
-  sort_fields(s->fields + first, s->fields_len - first);
-  for (size_t i = first + 1; integers && i < s->fields_len; i++) {
-    if (compare(&s->fields[i - 1], &s->fields[i]) == 0) {
+  for (size_t i = 0; i < n; i++) {
+    fields[i].key = fields[i].key != NULL ? fields[i].key : digits->text + i * DIGITS_SIZE;
+  }
+  sort_fields(fields, n);
+  for (size_t i = 1; i < n; i++) {
+    if (compare(&fields[i - 1], &fields[i]) == 0) {
       return fail(e, "a table with an integer and a string that spell the same key");
     }
   }
   return 0;
 }
 
+/* Collects the fields, sorted; the first key and value are on the stack, and all of them stay there. `digits`: integer keys are wanted too,
+ * and their digits go there; or NULL. */
+static int collect(struct encoder *e, int index, struct digits *digits)
+{
+  lua_State *L = e->L;
+  struct script *s = e->script;
+  size_t first = s->fields_len;
+  int slot = lua_gettop(L);
+  do {
+    size_t i = s->fields_len - first;
+    if (i % (STACK_STEP / 2) == 0 && !lua_checkstack(L, STACK_STEP + 8)) {
+      return fail(e, "an object with too many members for the Lua stack");
+    }
+    struct script_field *f = add_field(s);
+    if (read_key(e, f, i, digits) != 0) {
+      return -1;
+    }
+    f->slot = slot;
+    slot += 2;
+    lua_pushvalue(L, -2);
+  } while (lua_next(L, index) != 0);
+  if (digits != NULL) {
+    return sort_mixed(e, s->fields + first, s->fields_len - first, digits);
+  }
+  sort_fields(s->fields + first, s->fields_len - first);
+  return 0;
+}
+
 static int member(struct encoder *e, const struct script_field *f)
 {
-  if (string(e, key_of(f), f->len) != 0) {
+  if (string(e, f->key, f->len) != 0) {
     return -1;
   }
   buf_append_char(e->out, ':');
@@ -285,15 +321,17 @@ static int object(struct encoder *e, int index, bool integers)
   struct script *s = e->script;
   size_t first = s->fields_len;
   int top = lua_gettop(e->L) - 2;
-  int result = collect(e, index, integers);
+  struct digits digits = {0};
+  int result = collect(e, index, integers ? &digits : NULL);
   size_t end = s->fields_len;
   for (size_t i = first; result == 0 && i < end; i++) {
     struct script_field f = s->fields[i]; /* a copy: the array moves when it grows */
     buf_append_char(e->out, i == first ? '{' : ',');
     result = member(e, &f);
-    result = result == 0 ? 0 : in_member(e, key_of(&f), f.len);
+    result = result == 0 ? 0 : in_member(e, f.key, f.len);
   }
   s->fields_len = first;
+  free(digits.text);
   lua_settop(e->L, top);
   buf_append_char(e->out, '}');
   return result;
@@ -403,7 +441,7 @@ int codec_encode(struct script *s, lua_State *L, int index, struct buf *out, str
 
 static bool key_is(const struct script_field *f, const char *name, size_t len)
 {
-  return f->len == len && memcmp(key_of(f), name, len) == 0;
+  return f->len == len && memcmp(f->key, name, len) == 0;
 }
 
 /* Writes the type member: the table's own (the field `f`, or NULL), else `type`. */
@@ -435,7 +473,7 @@ static int write_member(struct encoder *e, const struct script_field *f, enum co
   buf_append_char(e->out, ',');
   /* An id that the script gives must be an integer: the protocol's schemas refuse anything else. */
   int result = (msg_id || in_reply_to) && !lua_isinteger(e->L, f->slot) ? fail(e, "not an integer") : member(e, f);
-  return result == 0 ? 0 : in_member(e, key_of(f), f->len);
+  return result == 0 ? 0 : in_member(e, f->key, f->len);
 }
 
 /* Writes the body's members. The fields have been collected, from `first` on. */
@@ -476,9 +514,11 @@ static int body(struct encoder *e, int index, struct slice type, enum codec_body
   e->open[e->depth++] = lua_topointer(e->L, index);
   size_t first = s->fields_len;
   lua_pushnil(e->L);
-  int result = lua_next(e->L, index) == 0 ? 0 : collect(e, index, tag == OBJECT);
+  struct digits digits = {0};
+  int result = lua_next(e->L, index) == 0 ? 0 : collect(e, index, tag == OBJECT ? &digits : NULL);
   result = result != 0 ? result : write_members(e, first, type, kind);
   s->fields_len = first;
+  free(digits.text);
   return result;
 }
 

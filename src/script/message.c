@@ -152,7 +152,8 @@ static int message_reply(lua_State *L)
   struct message *m = check_message(L);
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_settop(L, 2);
-  struct codec_error error = {.reason = ""};
+  struct codec_error error;
+  codec_error_init(&error);
   int result = answer(s, L, 1, m, 2, &error);
   if (result == UNENCODABLE) {
     return luaL_error(L, "reply: %s: %s", error.path, error.reason);
@@ -292,7 +293,8 @@ void message_finish(struct script *s, struct task *t)
   }
   int type = lua_type(L, 2); /* LUA_TNONE if nothing was returned */
   if (type == LUA_TTABLE) {
-    struct codec_error error = {.reason = ""};
+    struct codec_error error;
+    codec_error_init(&error);
     int result = answer(s, L, 1, m, 2, &error);
     if (result == UNENCODABLE) {
       lua_pushfstring(s->L, "reply to \"%s\": %s: %s", m->handler != NULL ? m->handler->name : "message", error.path, error.reason);
