@@ -87,10 +87,15 @@ end
 ---@param elements vortex.Scalar[]|vortex.Set
 ---@return vortex.Scalar[] new
 function Set:add_all(elements)
-  local new = core.array {}
+  local new, n = core.array {}, 0
+  local slots, slot_of = self.slots, self.slot_of
   for _, value in ipairs(elements_of(elements)) do
-    if self:add(value) then
-      new[#new + 1] = value
+    if not slot_of[value] then
+      check_element(value)
+      local last = self.last + 1
+      self.last, self.count, slots[last], slot_of[value] = last, self.count + 1, value, last
+      n = n + 1
+      new[n] = value
     end
   end
   return new
@@ -149,13 +154,27 @@ end
 --- The elements as a JSON array, by type (null, booleans, numbers, strings), then by value: equal for equal sets.
 ---@return vortex.Scalar[]
 function Set:sorted()
-  local list = self:array()
-  table.sort(list, function(a, b)
-    if a == core.null or b == core.null then
-      return a == core.null and b ~= core.null
+  local list, numbers, strings = core.array {}, {}, {}
+  local n = 0
+  for _, value in ipairs { core.null, false, true } do
+    if self.slot_of[value] then
+      n = n + 1
+      list[n] = value
     end
-    return order.less(a, b)
-  end)
+  end
+  for i = 1, self.last do
+    local value = self.slots[i]
+    local kind = type(value)
+    if kind == "number" then
+      numbers[#numbers + 1] = value
+    elseif kind == "string" then
+      strings[#strings + 1] = value
+    end
+  end
+  table.sort(numbers) -- without a comparison of our own: ten times as fast
+  table.sort(strings)
+  table.move(numbers, 1, #numbers, n + 1, list)
+  table.move(strings, 1, #strings, n + #numbers + 1, list)
   return list
 end
 

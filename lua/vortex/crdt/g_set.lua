@@ -47,8 +47,12 @@ end
 ---@param other vortex.GSet|vortex.Scalar[]
 ---@return vortex.GSet self
 function GSet:merge(other)
-  other = getmetatable(other) == GSet and other or M.from_json(other)
-  self.elements:add_all(other.elements)
+  if getmetatable(other) == GSet then
+    self.elements:add_all(other.elements)
+  else
+    replica.check("g_set", type(other) == "table", "an array of elements")
+    self.elements:add_all(other)
+  end
   return self
 end
 
