@@ -4,6 +4,8 @@
 --
 --   maelstrom test -w broadcast --bin ./examples/broadcast.lua --node-count 5 --time-limit 20 --rate 10 \
 --     --nemesis partition
+--   vortex-lua test --nemesis partition,partition-oneway,loss,duplicate,pause,slow,clock \
+--     --seeds 100 examples/broadcast.lua
 local vortex = require "vortex"
 
 local GOSSIP_PERIOD = 0.1 -- seconds

@@ -7,6 +7,8 @@
 --
 --   maelstrom test -w broadcast --bin ./examples/broadcast_fast.lua --node-count 25 --time-limit 20 --rate 100 \
 --     --latency 100
+--   vortex-lua test --nemesis partition,partition-oneway,loss,duplicate,pause,slow,clock \
+--     --seeds 100 examples/broadcast_fast.lua
 local vortex = require "vortex"
 
 local SYNC_PERIOD = 3 -- seconds; two messages each time

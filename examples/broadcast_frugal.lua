@@ -6,6 +6,8 @@
 --
 --   maelstrom test -w broadcast --bin ./examples/broadcast_frugal.lua --node-count 25 --time-limit 20 --rate 100 \
 --     --latency 100
+--   vortex-lua test --nemesis partition,partition-oneway,loss,duplicate,pause,slow,clock \
+--     --seeds 100 examples/broadcast_frugal.lua
 local vortex = require "vortex"
 
 local NEWS_PERIOD = 0.22 -- seconds: shorter is faster, longer is cheaper

@@ -3,6 +3,7 @@
 -- event.
 --
 --   maelstrom test -w echo --bin ./examples/echo_step.lua --node-count 1 --time-limit 10
+--   vortex-lua test --nemesis slow,clock --seeds 100 examples/echo_step.lua
 return {
   create = function(network)
     return { node = network.id, echoed = 0 }

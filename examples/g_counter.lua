@@ -6,6 +6,8 @@
 --
 --   maelstrom test -w g-counter --bin ./examples/g_counter.lua --node-count 3 --rate 100 --time-limit 20 \
 --     --nemesis partition
+--   vortex-lua test --nemesis kill,partition,partition-oneway,loss,duplicate,pause,slow,clock \
+--     --seeds 100 examples/g_counter.lua
 local vortex = require "vortex"
 
 local kv = vortex.kv "seq-kv"

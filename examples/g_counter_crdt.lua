@@ -4,6 +4,8 @@
 --
 --   maelstrom test -w g-counter --bin ./examples/g_counter_crdt.lua --node-count 3 --rate 100 --time-limit 20 \
 --     --nemesis partition
+--   vortex-lua test --nemesis partition,partition-oneway,loss,duplicate,pause,slow,clock \
+--     --seeds 100 examples/g_counter_crdt.lua
 local vortex = require "vortex"
 
 local counter = vortex.crdt.g_counter.new()

@@ -4,6 +4,7 @@
 -- Totally available.
 --
 --   maelstrom test -w g-set --bin ./examples/g_set.lua --node-count 3 --time-limit 20 --rate 10 --nemesis partition
+--   vortex-lua test --nemesis partition,partition-oneway,loss,duplicate,pause,slow,clock --seeds 100 examples/g_set.lua
 local vortex = require "vortex"
 
 local elements = vortex.crdt.g_set.new()

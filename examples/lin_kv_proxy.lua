@@ -5,6 +5,8 @@
 --
 --   maelstrom test -w lin-kv --bin ./examples/lin_kv_proxy.lua --node-count 2 --concurrency 4n --time-limit 20 \
 --     --rate 10
+--   vortex-lua test --nemesis kill,partition,partition-oneway,loss,duplicate,pause,slow,clock \
+--     --seeds 100 examples/lin_kv_proxy.lua
 local vortex = require "vortex"
 
 vortex.on({ "read", "write", "cas" }, function(msg)

@@ -5,6 +5,8 @@
 --
 --   maelstrom test -w pn-counter --bin ./examples/pn_counter.lua --node-count 3 --rate 100 --time-limit 20 \
 --     --nemesis partition
+--   vortex-lua test --nemesis partition,partition-oneway,loss,duplicate,pause,slow,clock \
+--     --seeds 100 examples/pn_counter.lua
 local vortex = require "vortex"
 
 local counter = vortex.crdt.pn_counter.new()

@@ -47,7 +47,12 @@ static inline void string_world_log(void *self, enum log_level level, struct sli
 
 static inline struct node_env string_world_env(struct string_world *w)
 {
-  return (struct node_env){w, string_world_now, string_world_random, string_world_send, string_world_wake_at, string_world_log};
+  return (struct node_env){.self = w,
+                           .now = string_world_now,
+                           .random = string_world_random,
+                           .send = string_world_send,
+                           .wake_at = string_world_wake_at,
+                           .log = string_world_log};
 }
 
 static inline void string_world_free(struct string_world *w)

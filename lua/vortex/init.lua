@@ -62,7 +62,7 @@ local M = {
 
 core.set_module(M)
 if core.check then
-  require("vortex.check").install(core.check)
+  require("vortex.replies").install(core.check)
 end
 
 return M

@@ -2,6 +2,7 @@
 --- wrong reply with little more than a stack trace, or stops listening to the node for good; this says what is wrong
 --- with it.
 local core = require "vortex.core"
+local near = require "vortex.near"
 local order = require "vortex.order"
 local schema = require "vortex.schema"
 local validate = require "vortex.validate"
@@ -48,36 +49,12 @@ function M.infer(request_type, body)
   return DISTINCTIVE[request_type]
 end
 
-local function distance(a, b)
-  local row = {}
-  for j = 0, #b do
-    row[j] = j
-  end
-  for i = 1, #a do
-    local diagonal = row[0]
-    row[0] = i
-    for j = 1, #b do
-      local substituted = diagonal + (a:byte(i) == b:byte(j) and 0 or 1)
-      diagonal = row[j]
-      row[j] = math.min(substituted, row[j] + 1, row[j - 1] + 1)
-    end
-  end
-  return row[#b]
-end
-
 local function unknown_workload(name)
-  local near, all = {}, {}
+  local all = {}
   for known in order.sorted_pairs(schema.workloads) do
     all[#all + 1] = known
-    if distance(name, known) <= 2 or (#name >= 2 and known:find(name, 1, true)) then
-      near[#near + 1] = known
-    end
   end
-  local advice = "there are " .. table.concat(all, ", ")
-  if #near > 0 then
-    advice = "did you mean " .. table.concat(near, " or ") .. "?"
-  end
-  return ("check: no workload %q; %s"):format(name, advice)
+  return ("check: no workload %q; %s"):format(name, near.advice(name, all))
 end
 
 --- A function that says what is wrong with a reply, as `core.set_check` wants it.

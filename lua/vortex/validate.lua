@@ -127,7 +127,24 @@ end
 
 local ERROR_FIELDS = { code = "integer", text = "string" }
 
---- Holds a reply body against a schema; without one, only errors are checked. An error may carry fields of its own.
+--- Holds a body that came from the wire against a schema; without one, only errors are checked. An error may carry
+--- fields of its own.
+---@param schema vortex.ReplySchema?
+---@param body table
+---@return string? reason what is wrong; nil if nothing is
+function M.decoded(schema, body)
+  local kind = body.type
+  if kind == "error" then
+    return check_fields(ERROR_FIELDS, body, "error", false)
+  elseif not schema then
+    return nil
+  elseif kind ~= nil and kind ~= schema.type then
+    return ("type: expected %s or error, got %s"):format(schema.type, core.encode(kind))
+  end
+  return check_fields(schema.fields, body, schema.type, true)
+end
+
+--- The same for a reply that has yet to be sent: what counts is how it is printed.
 ---@param schema vortex.ReplySchema?
 ---@param body table
 ---@return string? reason what is wrong; nil if nothing is
@@ -136,15 +153,7 @@ function M.reply(schema, body)
   if not printed then
     return unprintable
   end
-  local kind = printed.type
-  if kind == "error" then
-    return check_fields(ERROR_FIELDS, printed, "error", false)
-  elseif not schema then
-    return nil
-  elseif kind ~= nil and kind ~= schema.type then
-    return ("type: expected %s or error, got %s"):format(schema.type, core.encode(kind))
-  end
-  return check_fields(schema.fields, printed, schema.type, true)
+  return M.decoded(schema, printed)
 end
 
 return M

@@ -2,10 +2,13 @@
 #include <lauxlib.h>
 #include <lua-cjson.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "app/check.h"
 #include "app/luv.h"
 #include "app/options.h"
+#include "app/test.h"
 #include "host/host.h"
 #include "node/node.h"
 #include "script/script.h"
@@ -105,6 +108,12 @@ static int run(const struct options *o)
 
 int main(int argc, char **argv)
 {
+  if (argc > 1 && strcmp(argv[1], "test") == 0) {
+    return app_test(argc, argv);
+  }
+  if (argc > 1 && strcmp(argv[1], "check") == 0) {
+    return app_check(argc - 1, argv + 1);
+  }
   struct options o;
   switch (options_parse(&o, argc, argv)) {
   case OPTIONS_RUN:

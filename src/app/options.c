@@ -2,9 +2,9 @@
 
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
+#include "app/suggest.h"
+#include "app/values.h"
 #include "host/log.h"
 
 enum {
@@ -31,8 +31,13 @@ static const struct option long_options[] = {
 };
 
 static const char help[] = "Usage: vortex-lua [options] SCRIPT [ARGS...]\n"
+                           "       vortex-lua test [options] SCRIPT [-- ARGS...]\n"
+                           "       vortex-lua check -w WORKLOAD HISTORY...\n"
                            "\n"
                            "Runs a Lua script as a node that speaks Maelstrom's protocol on stdin and stdout.\n"
+                           "`test` runs it as a whole simulated cluster, under faults, and judges what clients\n"
+                           "saw; `check` judges a history that was stored. Both have a --help of their own. (A\n"
+                           "script of such a name is run by its path: ./test)\n"
                            "\n"
                            "Options:\n"
                            "  --log-level LEVEL      debug, info, warn or error (default: info)\n"
@@ -53,61 +58,6 @@ static const char help[] = "Usage: vortex-lua [options] SCRIPT [ARGS...]\n"
                            "  maelstrom test -w echo --bin ./vortex-lua --node-count 1 --time-limit 10 -- /path/to/echo.lua\n"
                            "  vortex-lua --check=broadcast --log-level debug broadcast.lua\n";
 
-/* Edit distance (Levenshtein) between two short names. */
-static size_t distance(const char *a, const char *b)
-{
-  size_t row[64];
-  size_t n = strlen(b);
-  if (n >= sizeof row / sizeof *row) {
-    return n;
-  }
-  for (size_t k = 0; k <= n; k++) {
-    row[k] = k;
-  }
-  for (size_t i = 1; a[i - 1] != '\0'; i++) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t k = 1; k <= n; k++) {
-      size_t above = row[k];
-      size_t best = diagonal + (a[i - 1] != b[k - 1]);
-      best = above + 1 < best ? above + 1 : best;
-      row[k] = row[k - 1] + 1 < best ? row[k - 1] + 1 : best;
-      diagonal = above;
-    }
-  }
-  return row[n];
-}
-
-/* How far a name is from an option: a beginning of it is nearest. */
-static size_t away(const char *name, const char *option)
-{
-  return strncmp(name, option, strlen(name)) == 0 ? 0 : distance(name, option);
-}
-
-static void complain_unknown(const char *given)
-{
-  char name[48];
-  const char *begin = given + strspn(given, "-");
-  snprintf(name, sizeof name, "%.*s", (int)strcspn(begin, "="), begin);
-  const char *nearest = long_options[0].name;
-  for (const struct option *o = long_options; o->name != NULL; o++) {
-    nearest = away(name, o->name) < away(name, nearest) ? o->name : nearest;
-  }
-  fprintf(stderr, "vortex-lua: unknown option %s; did you mean --%s? (--help lists all)\n", given, nearest);
-}
-
-static bool parse_seconds(const char *name, const char *text, uint64_t *out_ns)
-{
-  char *end;
-  double seconds = strtod(text, &end);
-  if (end == text || *end != '\0' || !(seconds >= 0) || seconds > 1e9) {
-    fprintf(stderr, "vortex-lua: %s: a time in seconds expected, not \"%s\"\n", name, text);
-    return false;
-  }
-  *out_ns = (uint64_t)(seconds * 1e9);
-  return true;
-}
-
 static bool parse_one(struct options *o, int option)
 {
   switch (option) {
@@ -127,21 +77,12 @@ static bool parse_one(struct options *o, int option)
     o->check = optarg != NULL ? optarg : "";
     return true;
   case OPT_RPC_TIMEOUT:
-    if (!parse_seconds("--rpc-timeout", optarg, &o->rpc_timeout_ns)) {
-      return false;
-    }
-    if (o->rpc_timeout_ns == 0) {
-      fputs("vortex-lua: --rpc-timeout: a time above 0 expected\n", stderr);
-      return false;
-    }
-    return true;
+    return app_parse_positive_seconds("--rpc-timeout", optarg, &o->rpc_timeout_ns);
   case OPT_LATE_REPLY:
-    return parse_seconds("--late-reply", optarg, &o->late_reply_ns);
+    return app_parse_seconds("--late-reply", optarg, &o->late_reply_ns);
   case OPT_MAX_LINE: {
-    char *end;
-    unsigned long long bytes = strtoull(optarg, &end, 10);
-    if (end == optarg || *end != '\0' || bytes == 0 || bytes > (1ull << 30)) {
-      fprintf(stderr, "vortex-lua: --max-line: a number of bytes from 1 to 2^30 expected, not \"%s\"\n", optarg);
+    uint64_t bytes;
+    if (!app_parse_count("--max-line", optarg, 1, UINT64_C(1) << 30, &bytes)) {
       return false;
     }
     o->line_max_bytes = (size_t)bytes;
@@ -173,7 +114,7 @@ enum options_result options_parse(struct options *o, int argc, char **argv)
       return OPTIONS_BAD;
     }
     if (option == '?') {
-      complain_unknown(argv[optind - 1]);
+      app_complain_unknown(argv[optind - 1], long_options, "vortex-lua --help");
       return OPTIONS_BAD;
     }
     if (!parse_one(o, option)) {

@@ -30,7 +30,9 @@
   X(ANSWERED, -17, 13, false, "already-answered", "the request has been answered or forwarded already")                                    \
   X(LATE, -18, 0, false, "late-reply", "too late: the client may have given up and left")                                                  \
   X(STOPPED, -19, 13, false, "stopped", "the node is stopping")                                                                            \
-  X(IO, -20, 13, false, "io", "input or output failed")
+  X(IO, -20, 13, false, "io", "input or output failed")                                                                                    \
+  X(DISK_FULL, -21, 11, true, "disk-full", "no space is left on the disk")                                                                 \
+  X(DISK_SYNC, -22, 13, false, "disk-sync", "the disk failed to make data durable")
 
 enum error_code {
 #define X(symbol, value, code, definite, name, text) ERROR_##symbol = (value),

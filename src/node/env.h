@@ -2,7 +2,7 @@
  *
  * A node has no clock, no randomness, no network and no log of its own: whoever runs it gives it this. The implementations are the real
  * world (src/host), the simulated one (src/sim) and the harness of the unit tests; nothing in node or above can tell which one it is in.
- * No function may call back into the node before it returns. (The operations on files come with the durable log.) */
+ * No function may call back into the node before it returns. */
 #ifndef VORTEX_NODE_ENV_H
 #define VORTEX_NODE_ENV_H
 
@@ -16,6 +16,29 @@ enum log_level {
   LOG_INFO,
   LOG_WARN,
   LOG_ERROR,
+};
+
+/* A file operation is over: 0, or ERROR_DISK_FULL, ERROR_IO, ERROR_DISK_SYNC. */
+typedef void (*node_disk_fn)(void *arg, int error);
+
+/* Files, named by numbers, that outlive the node. Operations on one file complete in the order they were asked for; `done` is called in a
+ * later turn, never from within the call, and not at all if the node ends before. */
+struct node_disk {
+  void *self; /* given back as first argument of each function */
+
+  /* Writes bytes at an offset (a gap before it reads as zeroes). They need not be durable when it completes. Borrows bytes until then. */
+  void (*write)(void *self, unsigned file, uint64_t offset, struct slice bytes, node_disk_fn done, void *arg);
+
+  /* Makes everything durable that was written to the file by operations that have completed. After a failure nobody knows what is. */
+  void (*sync)(void *self, unsigned file, node_disk_fn done, void *arg);
+
+  /* For recovery, before the first write: the size of a file (0 if there is none), and `len` bytes of it. 0, or ERROR_IO, also for
+   * bytes behind its end. */
+  uint64_t (*size)(void *self, unsigned file);
+  int (*read)(void *self, unsigned file, uint64_t offset, void *to, size_t len);
+
+  /* Removes a file, durably, when the operations on it that are under way have completed. */
+  void (*remove)(void *self, unsigned file);
 };
 
 struct node_env {
@@ -37,6 +60,9 @@ struct node_env {
 
   /* Writes one entry of the node's log. `text` may have several lines. Borrows text. Cannot fail. */
   void (*log)(void *self, enum log_level level, struct slice text);
+
+  /* Where what must outlive the node is kept. NULL = nowhere: the world has no disk. Borrowed for the node's life. */
+  const struct node_disk *disk;
 };
 
 #endif

@@ -75,6 +75,7 @@ struct node {
   struct op *free_ops;
   uint64_t first_rpc_id; /* ids of ours are first_rpc_id .. next_rpc_id - 1 */
   uint64_t next_rpc_id;
+  int64_t forwards;       /* requests that we have forwarded */
   uint64_t next_timer;    /* tokens of timers have the top bit set */
   uint64_t wake_asked_ns; /* the world was asked for a wake-up then; UINT64_MAX = not */
 

@@ -50,7 +50,9 @@ void parties_init(struct parties *p, size_t clients_max)
 void parties_free(struct parties *p)
 {
   for (size_t i = dict_next(&p->by_name, 0); i < p->by_name.cap; i = dict_next(&p->by_name, i + 1)) {
-    free(p->by_name.slots[i].value);
+    struct party *party = p->by_name.slots[i].value;
+    free(party->forwarded);
+    free(party);
   }
   dict_free(&p->by_name);
   free(p->members);

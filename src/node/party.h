@@ -10,6 +10,7 @@
 
 #include "base/map.h"
 #include "base/slice.h"
+#include "node/window.h"
 
 enum party_kind {
   PARTY_MEMBER,
@@ -19,9 +20,10 @@ enum party_kind {
 
 struct party {
   enum party_kind kind;
-  bool heard;          /* a message from it has arrived since init */
-  unsigned refs;       /* operations that refer to it; it is not forgotten while there are any */
-  struct party *newer; /* clients, in the order in which they were heard from */
+  bool heard;               /* a message from it has arrived since init */
+  struct window *forwarded; /* a member's forwarded requests that have been taken; NULL = none yet. Owned. */
+  unsigned refs;            /* operations that refer to it; it is not forgotten while there are any */
+  struct party *newer;      /* clients, in the order in which they were heard from */
   struct party *older;
   size_t name_len;
   char name[];

@@ -245,57 +245,120 @@ static bool receive_reply(struct node *n, const struct node_message *message, co
   return true;
 }
 
-/* Takes the client's request out of a forwarded one. NULL, or what is wrong with the body. `client` and `scratch` keep what *out points to.
- */
-static const char *unwrap(struct node *n, struct slice body, struct node_message *message)
+/* What a forwarded request consists of. Slices borrow from its line. */
+struct forward {
+  int64_t age_us;
+  int64_t hops;
+  int64_t number; /* of its sender's, from 1; 0 = not numbered */
+  int64_t start;  /* names the sender's start */
+  struct slice client;
+  struct slice request;
+};
+
+static bool read_count(struct slice value, int64_t *out)
+{
+  double real;
+  bool number = value.ptr[0] == '-' || (value.ptr[0] >= '0' && value.ptr[0] <= '9');
+  return number && json_read_number(value, out, &real) == JSON_INTEGER;
+}
+
+/* NULL, or what is wrong with the body. */
+static const char *read_forward(struct slice body, struct forward *f)
 {
   struct json_iter it;
   struct slice key;
   struct slice value;
-  struct slice request = {0};
-  int64_t age_us = -1;
-  int64_t hops = -1;
-  double real;
-  bool named = false;
+  *f = (struct forward){.age_us = -1, .hops = -1};
   json_iter_init(&it, body);
   while (json_iter_member(&it, &key, &value)) {
-    bool number = value.ptr[0] == '-' || (value.ptr[0] >= '0' && value.ptr[0] <= '9');
-    if (json_key_is(key, SLICE("age_us")) && (!number || json_read_number(value, &age_us, &real) != JSON_INTEGER)) {
+    if (json_key_is(key, SLICE("age_us")) && !read_count(value, &f->age_us)) {
       return "age_us is not an integer";
     }
-    if (json_key_is(key, SLICE("hops")) && (!number || json_read_number(value, &hops, &real) != JSON_INTEGER)) {
+    if (json_key_is(key, SLICE("hops")) && !read_count(value, &f->hops)) {
       return "hops is not an integer";
     }
+    if (json_key_is(key, SLICE("number")) && (!read_count(value, &f->number) || f->number < 1)) {
+      return "number is not a positive integer";
+    }
+    if (json_key_is(key, SLICE("start")) && !read_count(value, &f->start)) {
+      return "start is not an integer";
+    }
     if (json_key_is(key, SLICE("client"))) {
-      named = read_name(value, &n->names);
+      f->client = value;
     }
     if (json_key_is(key, SLICE("request"))) {
-      request = value;
+      f->request = value;
     }
   }
+  bool fits = f->client.len > 0 && f->age_us >= 0 && f->hops >= 1 && f->hops <= NODE_HOPS_MAX;
+  return fits ? NULL : "client, age_us or hops is missing or out of range";
+}
+
+/* Takes the client's request out of a forwarded one. NULL, or what is wrong with the body. */
+static const char *unwrap(struct node *n, const struct forward *f, struct node_message *message)
+{
   struct json_envelope inner;
   struct json_error error;
-  if (!named || age_us < 0 || hops < 1 || hops > NODE_HOPS_MAX) {
-    return "client, age_us or hops is missing or out of range";
+  if (!read_name(f->client, &n->names)) {
+    return "client is no name";
   }
-  if (request.len == 0 || json_body_scan(request, &n->scratch, &inner, &error) != 0) {
+  if (f->request.len == 0 || json_body_scan(f->request, &n->scratch, &inner, &error) != 0) {
     return "request is not a message body";
   }
   uint64_t now = n->env.now(n->env.self);
-  uint64_t age_ns = (uint64_t)age_us < now / 1000 ? (uint64_t)age_us * 1000 : now;
+  uint64_t age_ns = (uint64_t)f->age_us < now / 1000 ? (uint64_t)f->age_us * 1000 : now;
   uint64_t arrived = message->arrival_ns;
   *message = (struct node_message){
       .src = buf_slice(&n->names),
       .dest = party_name(n->self),
       .type = inner.type,
-      .body = request,
+      .body = f->request,
       .msg_id = inner.msg_id,
       .in_reply_to = inner.in_reply_to,
       .arrival_ns = age_ns < arrived ? arrived - age_ns : 0,
       .from_client = true,
-      .hops = (unsigned)hops,
+      .hops = (unsigned)f->hops,
   };
   return NULL;
+}
+
+/* Whether the network has brought it before: a request that is forwarded is handled at most once. */
+static bool is_repeated(struct node *n, struct party *from, const struct forward *f)
+{
+  if (f->number == 0 || f->start == 0) {
+    return false;
+  }
+  if (from->forwarded == NULL) {
+    from->forwarded = calloc(1, sizeof *from->forwarded);
+    if (from->forwarded == NULL) {
+      abort();
+    }
+  }
+  if (window_take(from->forwarded, f->start, f->number)) {
+    return false;
+  }
+  node_log(n, LOG_DEBUG, "dropped a request that %.*s had forwarded before", (int)from->name_len, from->name);
+  return true;
+}
+
+/* A forwarded request: turns *message into what the client sent. False: there is nothing to handle. */
+static bool receive_forward(struct node *n, struct slice line, const struct json_envelope *e, struct party *from,
+                            struct node_message *message)
+{
+  struct forward f;
+  const char *wrong = read_forward(e->body, &f);
+  if (wrong == NULL) {
+    wrong = unwrap(n, &f, message);
+  }
+  if (wrong != NULL) {
+    skip(n, line, (size_t)(e->body.ptr - line.ptr), wrong);
+    return false;
+  }
+  if (is_repeated(n, from, &f)) {
+    return false;
+  }
+  parties_heard(&n->parties, message->src);
+  return true;
 }
 
 /* A message for a node that has been initialised. `line` is the whole of it. */
@@ -315,13 +378,8 @@ static void receive_message(struct node *n, struct slice line, const struct json
     wait(n, line, &message);
     return;
   }
-  if (from->kind == PARTY_MEMBER && slice_equal(e->type, SLICE(FORWARD_TYPE))) {
-    const char *wrong = unwrap(n, e->body, &message);
-    if (wrong != NULL) {
-      skip(n, line, (size_t)(e->body.ptr - line.ptr), wrong);
-      return;
-    }
-    parties_heard(&n->parties, message.src);
+  if (from->kind == PARTY_MEMBER && slice_equal(e->type, SLICE(FORWARD_TYPE)) && !receive_forward(n, line, e, from, &message)) {
+    return;
   }
   n->behavior.message(n->behavior.self, &message);
 }

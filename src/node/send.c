@@ -265,6 +265,10 @@ int node_forward(struct node *n, struct node_request *request, struct slice dest
   (void)error;
   buf_append_str(line, ",\"hops\":");
   json_write_integer(line, (int64_t)request->hops + 1);
+  buf_append_str(line, ",\"number\":"); /* see window.h */
+  json_write_integer(line, ++n->forwards);
+  buf_append_str(line, ",\"start\":");
+  json_write_integer(line, (int64_t)n->first_rpc_id);
   buf_append_str(line, ",\"request\":");
   buf_append_slice(line, body);
   request->answered = true;

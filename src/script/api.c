@@ -14,6 +14,16 @@ uint64_t script_check_seconds(lua_State *L, int arg)
   return seconds >= 1e9 ? UINT64_C(1000000000) * NODE_S_NS : (uint64_t)(seconds * 1e9);
 }
 
+/* The script's node; raises where there is none. */
+static struct node *check_node(lua_State *L, const char *what)
+{
+  struct node *n = script_of(L)->node;
+  if (n == NULL) {
+    luaL_error(L, "%s: this script is not run as a node", what);
+  }
+  return n;
+}
+
 /* ---- handlers and hooks ---- */
 
 static void add_handler(lua_State *L, struct script *s, int type_index)
@@ -119,6 +129,7 @@ static void begin_line(lua_State *L, struct script *s, const char *what, enum co
   luaL_checktype(L, 1, LUA_TSTRING);
   const char *dest = lua_tolstring(L, 1, &len);
   luaL_checktype(L, 2, LUA_TTABLE);
+  check_node(L, what);
   struct codec_error error;
   codec_error_init(&error);
   struct buf *body = script_encode_body(s, L, 2, (struct slice){0}, kind, &error);
@@ -341,13 +352,13 @@ static int l_unpark(lua_State *L)
 
 static int l_now(lua_State *L)
 {
-  lua_pushnumber(L, (lua_Number)node_now(script_of(L)->node) / 1e9);
+  lua_pushnumber(L, (lua_Number)node_now(check_node(L, "now")) / 1e9);
   return 1;
 }
 
 static int l_random(lua_State *L)
 {
-  lua_pushinteger(L, (lua_Integer)node_random(script_of(L)->node));
+  lua_pushinteger(L, (lua_Integer)node_random(check_node(L, "random")));
   return 1;
 }
 
@@ -358,7 +369,7 @@ static int l_log(lua_State *L)
   int level = luaL_checkoption(L, 1, NULL, levels);
   size_t len;
   const char *text = luaL_checklstring(L, 2, &len);
-  node_log_text(script_of(L)->node, (enum log_level)level, slice_of(text, len));
+  script_log(script_of(L), (enum log_level)level, slice_of(text, len));
   return 0;
 }
 
@@ -494,7 +505,7 @@ int api_open(lua_State *L)
   lua_rawgeti(L, LUA_REGISTRYINDEX, s->error_mt_ref);
   lua_setfield(L, -2, "error_meta");
   if (s->config.check != NULL) {
-    lua_pushstring(L, s->config.check);
+    lua_pushlstring(L, s->config.check, strlen(s->config.check)); /* not lua_pushstring: its cache goes by addresses */
     lua_setfield(L, -2, "check");
   }
   return 1;

@@ -9,6 +9,9 @@
  *   encode.c, decode.c   the codec between JSON text and Lua values (codec.h)
  *   stdlib.c    print, io.write and os.exit, which must not touch the protocol
  *   library.c   require: the library's Lua half
+ *   cache.c     chunks that are compiled once for many states
+ *   limits.c    instructions and memory that a script may use
+ *   frozen.c    the clock behind hash seeds
  *   alloc.c     memory for small objects */
 #ifndef VORTEX_SCRIPT_INTERNAL_H
 #define VORTEX_SCRIPT_INTERNAL_H
@@ -22,6 +25,7 @@
 #include "base/map.h"
 #include "script/alloc.h"
 #include "script/codec.h"
+#include "script/limits.h"
 #include "script/script.h"
 
 #define MESSAGE_MT "vortex.message"
@@ -69,7 +73,8 @@ struct task {
   enum task_state state;
   enum task_wait wait;
   enum task_role role;
-  bool raise; /* the value it is resumed with is to be raised */
+  bool raise;   /* the value it is resumed with is to be raised */
+  bool starved; /* it has raised for want of memory */
   int nargs;
   int ref; /* keeps co alive: it goes back to the pool */
   lua_State *co;
@@ -119,7 +124,8 @@ struct script {
   int default_handler; /* LUA_NOREF = none */
   int inits_ref;       /* a sequence of functions */
   int exits_ref;
-  int module_ref; /* the table that gets id, ids and peers */
+  int randomseed_ref; /* the original, whatever the world puts in its place */
+  int module_ref;     /* the table that gets id, ids and peers */
   int check_ref;
 
   bool initialized;  /* init has arrived */
@@ -157,6 +163,13 @@ struct script {
   struct buf warning; /* of warn(): pieces of a message that is not complete yet */
   bool warnings_off;
   struct buf written; /* io.write: a line that is not complete yet */
+
+  /* limits */
+  uint64_t turn_used; /* instructions of this piece of work */
+  bool turn_over;     /* it was stopped: whatever else it runs raises */
+  bool ran_away;
+  bool lost; /* out of memory where nothing could catch it: Lua is not entered again */
+  struct rescue *rescue;
 };
 
 /* ---- task.c ---- */
@@ -228,6 +241,13 @@ int errors_new(lua_State *L);   /* Lua: error_new(code | name, text, fields) */
 int errors_is(lua_State *L);    /* Lua: is_error(v) */
 
 /* ---- others ---- */
+
+/* Writes to the node's log; without a node, to the configuration's. */
+void script_log(struct script *s, enum log_level level, struct slice text);
+
+/* Compile a chunk of the library or a file, or take it from the cache; as luaL_loadbufferx and luaL_loadfilex. */
+int script_load_text(lua_State *L, struct slice source, const char *name);
+int script_load_file(lua_State *L, const char *path);
 
 int api_open(lua_State *L); /* lua_CFunction: vortex.core */
 void stdlib_open(struct script *s);

@@ -17,7 +17,7 @@ static int search_embedded(lua_State *L)
   }
   for (const struct script_library_file *f = script_library; f->module != NULL; f++) {
     if (strcmp(f->module, module) == 0) {
-      if (luaL_loadbufferx(L, f->source, f->len, f->chunk, "t") != LUA_OK) {
+      if (script_load_text(L, slice_of(f->source, f->len), f->chunk) != LUA_OK) {
         return lua_error(L);
       }
       lua_pushstring(L, f->chunk + 1);
@@ -40,7 +40,7 @@ static int search_folder(lua_State *L)
   const char *name = luaL_gsub(L, module, ".", "/");
   for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
     const char *path = lua_pushfstring(L, "%s/%s%s", folder, name, endings[i]);
-    int status = luaL_loadfilex(L, path, "t");
+    int status = script_load_file(L, path);
     if (status == LUA_OK) {
       lua_pushstring(L, path);
       return 2;
@@ -70,7 +70,7 @@ void script_library_open(lua_State *L, const char *folder)
   lua_pushcfunction(L, search_embedded);
   insert_searcher(L, 2); /* behind package.preload */
   if (folder != NULL) {
-    lua_pushstring(L, folder);
+    lua_pushlstring(L, folder, strlen(folder));
     lua_pushcclosure(L, search_folder, 1);
     insert_searcher(L, 2);
   }

@@ -18,6 +18,20 @@ struct script *script_of(lua_State *L)
   return *(struct script **)lua_getextraspace(L);
 }
 
+struct node *script_node(const struct script *s)
+{
+  return s->node;
+}
+
+void script_log(struct script *s, enum log_level level, struct slice text)
+{
+  if (s->node != NULL) {
+    node_log_text(s->node, level, text);
+  } else if (s->config.log != NULL) {
+    s->config.log(s->config.log_arg, level, text);
+  }
+}
+
 lua_State *script_lua(struct script *s)
 {
   return s->L;
@@ -61,6 +75,9 @@ static void tune_collector(struct script *s)
 static int panic(lua_State *L)
 {
   struct script *s = script_of(L);
+  if (lua_type(L, -1) == LUA_TSTRING && strcmp(lua_tostring(L, -1), "not enough memory") == 0) {
+    limits_rescue(s);
+  }
   if (s->node != NULL && lua_type(L, -1) == LUA_TSTRING) {
     node_log(s->node, LOG_ERROR, "Lua error outside every protected call: %s", lua_tostring(L, -1));
   }
@@ -77,8 +94,8 @@ static void warned(void *arg, const char *piece, int tocont)
   }
   buf_append_str(&s->warning, piece);
   if (!tocont) {
-    if (!s->warnings_off && s->node != NULL) {
-      node_log(s->node, LOG_WARN, "%.*s", (int)s->warning.len, s->warning.data);
+    if (!s->warnings_off) {
+      script_log(s, LOG_WARN, buf_slice(&s->warning));
     }
     buf_clear(&s->warning);
   }
@@ -109,7 +126,8 @@ struct script *script_new(const struct script_config *config)
   map_init(&s->by_thread);
   dict_init(&s->handlers);
   bool own = config->alloc == NULL;
-  lua_State *L = lua_newstate(own ? script_alloc_realloc : config->alloc, own ? &s->alloc : config->alloc_arg);
+  lua_State *L = (config->newstate != NULL ? config->newstate : lua_newstate)(own ? script_alloc_realloc : config->alloc,
+                                                                              own ? &s->alloc : config->alloc_arg);
   if (L == NULL) {
     free(s);
     return NULL;
@@ -118,7 +136,16 @@ struct script *script_new(const struct script_config *config)
   *(struct script **)lua_getextraspace(L) = s; /* coroutines inherit it */
   lua_atpanic(L, panic);
   lua_setwarnf(L, warned, s);
+  limits_open(s);
+  if (config->no_environment) {
+    lua_pushboolean(L, 1);
+    lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
+  }
   luaL_openlibs(L);
+  lua_getglobal(L, "math");
+  lua_getfield(L, -1, "randomseed");
+  s->randomseed_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+  lua_pop(L, 1);
   s->inits_ref = new_list(L);
   s->exits_ref = new_list(L);
   codec_open(s);
@@ -135,12 +162,9 @@ struct script *script_new(const struct script_config *config)
   return s;
 }
 
-void script_free(struct script *s)
+/* Frees what lies outside the Lua state. */
+static void free_rest(struct script *s)
 {
-  if (s == NULL) {
-    return;
-  }
-  lua_close(s->L);
   task_free_all(s);
   for (size_t i = dict_next(&s->handlers, 0); i < s->handlers.cap; i = dict_next(&s->handlers, i + 1)) {
     struct handler *h = s->handlers.slots[i].value;
@@ -160,20 +184,51 @@ void script_free(struct script *s)
   free(s);
 }
 
+void script_free(struct script *s)
+{
+  if (s != NULL) {
+    lua_close(s->L);
+    free_rest(s);
+  }
+}
+
+void script_abandon(struct script *s)
+{
+  assert(s->config.alloc != NULL);
+  free_rest(s);
+}
+
 void script_attach(struct script *s, struct node *n)
 {
   s->node = n;
   /* math.random: seeded by the node's world, not by the clock. */
   lua_State *L = s->L;
-  lua_getglobal(L, "math");
-  lua_getfield(L, -1, "randomseed");
+  lua_rawgeti(L, LUA_REGISTRYINDEX, s->randomseed_ref);
   lua_pushinteger(L, (lua_Integer)node_random(n));
   lua_pushinteger(L, (lua_Integer)node_random(n));
   lua_call(L, 2, 0);
-  lua_pop(L, 1);
 }
 
 /* ---- the main chunk ---- */
+
+/* Puts back the hook that the script itself may have had. */
+static void unhook(struct script *s)
+{
+  lua_sethook(s->hooked, s->own_hook, s->own_hook_mask, s->own_hook_count);
+  s->hooked = NULL;
+}
+
+/* After a piece of work: a thread that was asked for its traceback and did not get to it is asked no more. Whoever held the loop was in C
+ * all the time, or in a coroutine of the script's own, which the hook does not reach. */
+static void call_off(struct script *s)
+{
+  if (s->hooked != NULL) {
+    unhook(s);
+    script_log(s, LOG_WARN, SLICE("a handler held the loop for over a second, in C or in a coroutine of the script's own"));
+  }
+  s->turn_used = 0;
+  s->turn_over = false;
+}
 
 static int traceback(lua_State *L)
 {
@@ -216,16 +271,16 @@ static int push_arguments(struct script *s)
 {
   lua_State *L = s->L;
   lua_createtable(L, s->config.argc, 1);
-  lua_pushstring(L, s->config.path);
+  lua_pushlstring(L, s->config.path, strlen(s->config.path)); /* not lua_pushstring: its cache goes by addresses */
   lua_rawseti(L, -2, 0);
   for (int i = 0; i < s->config.argc; i++) {
-    lua_pushstring(L, s->config.argv[i]);
+    lua_pushlstring(L, s->config.argv[i], strlen(s->config.argv[i]));
     lua_rawseti(L, -2, i + 1);
   }
   lua_setglobal(L, "arg");
   luaL_checkstack(L, s->config.argc + 1, "too many arguments");
   for (int i = 0; i < s->config.argc; i++) {
-    lua_pushstring(L, s->config.argv[i]);
+    lua_pushlstring(L, s->config.argv[i], strlen(s->config.argv[i]));
   }
   return s->config.argc;
 }
@@ -274,7 +329,7 @@ int script_load(struct script *s, struct buf *message)
   if (status == LUA_OK) {
     lua_pushcfunction(L, traceback);
     lua_pushcfunction(L, run_main);
-    status = luaL_loadfilex(L, s->config.path, "t");
+    status = script_load_file(L, s->config.path);
   }
   if (status == LUA_OK) {
     int n = push_arguments(s);
@@ -288,6 +343,7 @@ int script_load(struct script *s, struct buf *message)
   }
   lua_settop(L, 0);
   tune_collector(s);
+  call_off(s);
   return status == LUA_OK ? 0 : -1;
 }
 
@@ -357,39 +413,39 @@ static int run_inits(lua_State *L)
   return run_hooks(L, LUA_OK, 1);
 }
 
-/* Puts back the hook that the script itself may have had. */
-static void unhook(struct script *s)
+/* Runs a piece of work that the node asks for. */
+static inline void turn(struct script *s, void (*work)(struct script *, const void *), const void *arg)
 {
-  lua_sethook(s->hooked, s->own_hook, s->own_hook_mask, s->own_hook_count);
-  s->hooked = NULL;
-}
-
-/* After a piece of work: a thread that was asked for its traceback and did not get to it is asked no more. Whoever held the loop was in C
- * all the time, or in a coroutine of the script's own, which the hook does not reach. */
-static void call_off(struct script *s)
-{
-  if (s->hooked != NULL) {
-    unhook(s);
-    node_log(s->node, LOG_WARN, "a handler held the loop for over a second, in C or in a coroutine of the script's own");
+  if (s->config.alloc == NULL) {
+    work(s, arg);
+  } else if (!s->lost) {
+    limits_guard(s, work, arg);
   }
+  call_off(s);
 }
 
-static enum node_init_result on_init(void *self)
+static void init(struct script *s, const void *arg)
 {
-  struct script *s = self;
+  (void)arg;
   s->initialized = true;
   publish_identity(s);
   struct task *t = task_new(s, ROLE_INIT);
   if (t == NULL) { /* the main chunk has spawned too many */
     node_log(s->node, LOG_ERROR, "on_init cannot run: %d tasks are waiting already", SCRIPT_TASKS_MAX);
-    return NODE_INIT_FAILED;
+    s->init_failed = true;
+    return;
   }
   lua_pushcfunction(t->co, run_inits);
   lua_rawgeti(t->co, LUA_REGISTRYINDEX, s->inits_ref);
   task_start(s, t, 1);
-  call_off(s);
+}
+
+static enum node_init_result on_init(void *self)
+{
+  struct script *s = self;
+  turn(s, init, NULL);
   s->init_yielded = true;
-  return s->init_failed ? NODE_INIT_FAILED : s->started ? NODE_INIT_DONE : NODE_INIT_PENDING;
+  return s->init_failed || s->lost ? NODE_INIT_FAILED : s->started ? NODE_INIT_DONE : NODE_INIT_PENDING;
 }
 
 static void count_call(struct script *s)
@@ -399,25 +455,33 @@ static void count_call(struct script *s)
   }
 }
 
-static void on_message(void *self, const struct node_message *message)
+static void handle(struct script *s, const void *in)
 {
-  count_call(self);
-  message_receive(self, message);
-  call_off(self);
+  count_call(s);
+  message_receive(s, in);
 }
 
-static void on_complete(void *self, uint64_t token, void *tag, int status, const struct node_message *reply)
+static void on_message(void *self, const struct node_message *in)
 {
-  struct script *s = self;
-  struct waiter *waiter = tag;
-  (void)token;
+  turn(self, handle, in);
+}
+
+struct completion {
+  struct waiter *waiter;
+  int status;
+  const struct node_message *reply;
+};
+
+static void complete(struct script *s, const void *arg)
+{
+  const struct completion *c = arg;
   count_call(s);
-  switch (waiter->kind) {
+  switch (c->waiter->kind) {
   case WAITER_TASK:
-    task_complete(s, (struct task *)waiter, status, reply);
+    task_complete(s, (struct task *)c->waiter, c->status, c->reply);
     break;
   case WAITER_TIMER:
-    timer_complete(s, (struct script_timer *)waiter);
+    timer_complete(s, (struct script_timer *)c->waiter);
     break;
   case WAITER_COLLECT:
     message_collect(s);
@@ -426,18 +490,23 @@ static void on_complete(void *self, uint64_t token, void *tag, int status, const
     task_run_ready(s);
     break;
   }
-  call_off(s);
+}
+
+static void on_complete(void *self, uint64_t token, void *tag, int status, const struct node_message *reply)
+{
+  (void)token;
+  turn(self, complete, &(struct completion){tag, status, reply});
 }
 
 static bool on_busy(void *self)
 {
   struct script *s = self;
-  return s->live > 0;
+  return s->live > 0 && !s->lost;
 }
 
-static void on_stop(void *self)
+static void stop(struct script *s, const void *arg)
 {
-  struct script *s = self;
+  (void)arg;
   lua_State *L = s->L;
   stdlib_flush(s);
   lua_pushcfunction(L, traceback);
@@ -451,7 +520,11 @@ static void on_stop(void *self)
   }
   lua_pop(L, 2);
   stdlib_flush(s);
-  call_off(s);
+}
+
+static void on_stop(void *self)
+{
+  turn(self, stop, NULL);
 }
 
 struct node_behavior script_behavior(struct script *s)
@@ -474,7 +547,10 @@ void script_settle(struct script *s)
 
 void script_report(struct script *s, lua_State *L, const char *where)
 {
-  node_log(s->node, LOG_ERROR, "error in %s: %s", where, script_tostring(L, -1, NULL));
+  const char *message = script_tostring(L, -1, NULL);
+  if (!s->turn_over) { /* that was logged where it was stopped */
+    node_log(s->node, LOG_ERROR, "error in %s: %s", where, message);
+  }
   lua_pop(L, 2);
 }
 

@@ -21,7 +21,7 @@ static int l_print(lua_State *L)
   luaL_pushresult(&text);
   size_t len;
   const char *line = lua_tolstring(L, -1, &len);
-  node_log_text(script_of(L)->node, LOG_INFO, slice_of(line, len));
+  script_log(script_of(L), LOG_INFO, slice_of(line, len));
   return 0;
 }
 
@@ -34,7 +34,7 @@ static void log_lines(struct script *s)
   const char *newline;
   while (begin < s->written.len && (newline = memchr(s->written.data + begin, '\n', s->written.len - begin)) != NULL) {
     size_t end = (size_t)(newline - s->written.data);
-    node_log_text(s->node, LOG_INFO, slice_of(s->written.data + begin, end - begin));
+    script_log(s, LOG_INFO, slice_of(s->written.data + begin, end - begin));
     begin = end + 1;
   }
   buf_consume(&s->written, begin);
@@ -46,7 +46,7 @@ static void log_lines(struct script *s)
 void stdlib_flush(struct script *s)
 {
   if (s->written.len > 0) {
-    node_log_text(s->node, LOG_INFO, buf_slice(&s->written));
+    script_log(s, LOG_INFO, buf_slice(&s->written));
     buf_clear(&s->written);
   }
 }

@@ -34,6 +34,7 @@ struct task *task_new(struct script *s, enum task_role role)
   t->wait = WAIT_NONE;
   t->role = role;
   t->raise = false;
+  t->starved = false;
   t->subject = NULL;
   t->origin[0] = '\0';
   t->next = NULL;
@@ -67,11 +68,21 @@ void task_free_all(struct script *s)
 void task_log_error(struct script *s, struct task *t, const char *what)
 {
   lua_State *L = s->L;
+  if (s->turn_over) { /* that was logged where it was stopped */
+    return;
+  }
+  const char *message = script_tostring(L, -1, NULL);
   struct buf text = {0};
-  buf_printf(&text, "error in %s: %s", what, script_tostring(L, -1, NULL));
-  luaL_traceback(L, t->co, NULL, 0);
-  if (strchr(lua_tostring(L, -1), '\n') != NULL) { /* not only its heading: the task has not returned already */
-    buf_printf(&text, "\n%s", lua_tostring(L, -1));
+  if (t->starved) {
+    lua_pushnil(L);
+    buf_printf(&text, "error in %s: %s", what, message);
+    limits_trace(t->co, &text);
+  } else {
+    luaL_traceback(L, t->co, NULL, 0);
+    buf_printf(&text, "error in %s: %s", what, message);
+    if (strchr(lua_tostring(L, -1), '\n') != NULL) { /* not only its heading: the task has not returned already */
+      buf_printf(&text, "\n%s", lua_tostring(L, -1));
+    }
   }
   if (t->origin[0] != '\0') {
     buf_printf(&text, "\n\t(spawned at %s)", t->origin);
@@ -122,7 +133,7 @@ static void reset(struct script *s, struct task *t)
   lua_State *L = s->L;
   if (lua_resetthread(t->co) != LUA_OK) { /* also for the error it had before */
     lua_xmove(t->co, L, 1);
-    if (!lua_rawequal(L, -1, -2)) {
+    if (!lua_rawequal(L, -1, -2) && !s->turn_over) {
       node_log(s->node, LOG_ERROR, "error in a __close metamethod: %s", script_tostring(L, -1, NULL));
       lua_pop(L, 1);
     }
@@ -187,7 +198,11 @@ static void run(struct script *s, struct task *t, int nargs)
   if (status == LUA_OK) {
     returned(s, t);
   } else if (status != LUA_YIELD) {
+    t->starved = status == LUA_ERRMEM;
     lua_xmove(t->co, s->L, 1);
+    raised(s, t);
+  } else if (t->wait == WAIT_NONE && s->turn_over) {
+    limits_push(s->L, t);
     raised(s, t);
   } else if (t->wait == WAIT_NONE) {
     lua_pushliteral(s->L, "coroutine.yield in a task: nothing would resume it (only vortex's own waiting calls yield a task)");

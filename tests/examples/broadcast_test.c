@@ -39,7 +39,7 @@ static bool invoke(void *self, struct load *l, struct load_op *op, struct buf *b
 {
   struct element_set *s = self;
   bool done = op->kind == -1;
-  op->kind = op->final || world_below(&load_cluster(l)->world, 2) == 0 ? OP_READ : OP_ADD;
+  op->kind = op->final || load_below(l, 2) == 0 ? OP_READ : OP_ADD;
   if (done) {
     return false;
   }
@@ -55,7 +55,7 @@ static bool invoke(void *self, struct load *l, struct load_op *op, struct buf *b
 static void complete(void *self, struct load *l, struct load_op *op, const struct reply *reply, struct buf *next)
 {
   struct element_set *s = self;
-  uint64_t now = load_cluster(l)->world.now_ns;
+  uint64_t now = load_now(l);
   (void)next;
   if (op->kind == OP_ADD && load_is(reply, "broadcast_ok")) {
     element_set_known(s, op->value, now);
@@ -91,7 +91,7 @@ static struct load_config config_of(const char *example, unsigned nodes, unsigne
                               .concurrency = 1,
                               .rate = rate,
                               .seconds = 20,
-                              .latency = {LATENCY_CONSTANT, latency_ms * WORLD_MS},
+                              .latency = {SIM_CONSTANT, latency_ms * SIM_MS},
                               .seed = 1};
 }
 
@@ -103,7 +103,7 @@ static void lose_nothing(const char *example, unsigned nodes, unsigned rate, uns
     struct load_config config = config_of(example, nodes, rate, seed % 2 == 1 ? 100 : 50);
     config.seed = seed;
     config.partitions = true;
-    config.latency.kind = (enum latency_kind)(seed % 3);
+    config.latency.dist = (enum sim_dist)(seed % 3);
     run(&config, &verdict);
   }
 }
@@ -170,7 +170,7 @@ static void same_seed_same_run(void **state)
   (void)state;
   for (unsigned i = 0; i < 3; i++) {
     struct load_config config = config_of("broadcast_fast.lua", 9, 100, 50);
-    config.latency.kind = LATENCY_EXPONENTIAL;
+    config.latency.dist = SIM_EXPONENTIAL;
     config.partitions = true;
     config.seed = i < 2 ? 42 : 43;
     results[i] = run(&config, &verdicts[i]);

@@ -21,13 +21,12 @@ struct counter {
 static bool invoke(void *self, struct load *l, struct load_op *op, struct buf *body)
 {
   struct counter *c = self;
-  struct world *w = &load_cluster(l)->world;
   if (op->kind == OP_DONE) {
     return false;
   }
-  op->kind = op->final || world_below(w, 2) == 0 ? OP_READ : OP_ADD;
+  op->kind = op->final || load_below(l, 2) == 0 ? OP_READ : OP_ADD;
   if (op->kind == OP_ADD) {
-    op->value = (int64_t)world_below(w, 10) - (c->negative ? 5 : 0);
+    op->value = (int64_t)load_below(l, 10) - (c->negative ? 5 : 0);
     buf_printf(body, "\"type\":\"add\",\"delta\":%lld", (long long)op->value);
   } else {
     buf_append_str(body, "\"type\":\"read\"");
@@ -78,24 +77,22 @@ static void g_counter(void **state)
 {
   (void)state;
   count("g_counter.lua", "g-counter", (struct load_config){.concurrency = 1, .rate = 100}, 0);
-  count("g_counter.lua", "g-counter", (struct load_config){.concurrency = 1, .rate = 100, .latency = {LATENCY_UNIFORM, 20 * WORLD_MS}}, 0);
+  count("g_counter.lua", "g-counter", (struct load_config){.concurrency = 1, .rate = 100, .latency = {SIM_UNIFORM, 20 * SIM_MS}}, 0);
   /* Additions on one node get into each other's way, and the replies' order is any. */
-  count("g_counter.lua", "g-counter", (struct load_config){.concurrency = 4, .rate = 50, .latency = {LATENCY_EXPONENTIAL, 20 * WORLD_MS}},
-        10);
+  count("g_counter.lua", "g-counter", (struct load_config){.concurrency = 4, .rate = 50, .latency = {SIM_EXPONENTIAL, 20 * SIM_MS}}, 10);
 }
 
 static void g_counter_crdt(void **state)
 {
   (void)state;
-  count("g_counter_crdt.lua", "g-counter",
-        (struct load_config){.concurrency = 1, .rate = 100, .latency = {LATENCY_EXPONENTIAL, 50 * WORLD_MS}}, 0);
+  count("g_counter_crdt.lua", "g-counter", (struct load_config){.concurrency = 1, .rate = 100, .latency = {SIM_EXPONENTIAL, 50 * SIM_MS}},
+        0);
 }
 
 static void pn_counter(void **state)
 {
   (void)state;
-  count("pn_counter.lua", "pn-counter",
-        (struct load_config){.concurrency = 1, .rate = 100, .latency = {LATENCY_EXPONENTIAL, 50 * WORLD_MS}}, 0);
+  count("pn_counter.lua", "pn-counter", (struct load_config){.concurrency = 1, .rate = 100, .latency = {SIM_EXPONENTIAL, 50 * SIM_MS}}, 0);
 }
 
 int main(void)

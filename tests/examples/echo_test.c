@@ -14,7 +14,7 @@ static const char *const values[] = {"\"Please echo 70\"", "[]",   "{}", "null",
 static bool invoke_echo(void *self, struct load *l, struct load_op *op, struct buf *body)
 {
   (void)self;
-  op->kind = (int)world_below(&load_cluster(l)->world, sizeof values / sizeof values[0]);
+  op->kind = (int)load_below(l, sizeof values / sizeof values[0]);
   buf_printf(body, "\"type\":\"echo\",\"echo\":%s", values[op->kind]);
   return !op->final;
 }
@@ -81,7 +81,7 @@ static void unique_ids_are_unique(void **state)
                                  .concurrency = 1,
                                  .rate = 1000,
                                  .seconds = 20,
-                                 .latency = {LATENCY_EXPONENTIAL, 10 * WORLD_MS},
+                                 .latency = {SIM_EXPONENTIAL, 10 * SIM_MS},
                                  .partitions = true,
                                  .seed = seed};
     struct load_result result = load_run(&config, &workload);

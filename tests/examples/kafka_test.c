@@ -84,11 +84,11 @@ static void observe(struct kafka *k, int64_t key, int64_t offset, int64_t messag
 
 /* ---- requests ---- */
 
-static void send(struct kafka *k, struct world *w, int64_t base, struct load_op *op, struct buf *body)
+static void send(struct kafka *k, struct load *l, int64_t base, struct load_op *op, struct buf *body)
 {
   CHECK(k->sent < MSGS_MAX, "more than %d messages", MSGS_MAX);
   op->kind = OP_SEND;
-  op->value = (base + world_below(w, ACTIVE)) % KEYS * MSGS_MAX + k->sent;
+  op->value = (base + load_below(l, ACTIVE)) % KEYS * MSGS_MAX + k->sent;
   k->messages[k->sent].key = -1;
   buf_printf(body, "\"type\":\"send\",\"key\":\"%lld\",\"msg\":%lld", (long long)op->value / MSGS_MAX, (long long)k->sent++);
 }
@@ -123,13 +123,13 @@ static void commit(struct kafka *k, struct consumer *c, struct load_op *op, stru
   buf_append_char(body, '}');
 }
 
-static void assign(struct consumer *c, struct world *w, int64_t base, struct load_op *op, struct buf *body)
+static void assign(struct consumer *c, struct load *l, int64_t base, struct load_op *op, struct buf *body)
 {
   const char *comma = "";
   op->kind = OP_ASSIGN;
   memset(c->assigned, 0, sizeof c->assigned);
   for (int i = 0; i < 4; i++) {
-    c->assigned[(base + world_below(w, ACTIVE)) % KEYS] = true;
+    c->assigned[(base + load_below(l, ACTIVE)) % KEYS] = true;
   }
   buf_append_str(body, "\"type\":\"list_committed_offsets\",\"keys\":[");
   for (int i = 0; i < KEYS; i++) {
@@ -151,9 +151,8 @@ static void assign_only(struct consumer *c, int64_t key)
 static bool invoke(void *self, struct load *l, struct load_op *op, struct buf *body)
 {
   struct kafka *k = self;
-  struct world *w = &load_cluster(l)->world;
   struct consumer *c = &k->consumers[op->process];
-  int64_t base = (int64_t)(w->now_ns / WORLD_S / 4);
+  int64_t base = (int64_t)(load_now(l) / SIM_S / 4);
   if (op->final) {
     if (c->key == KEYS) {
       return false;
@@ -162,14 +161,14 @@ static bool invoke(void *self, struct load *l, struct load_op *op, struct buf *b
     poll(c, op, body);
     return true;
   }
-  unsigned dice = world_below(w, 100);
+  unsigned dice = load_below(l, 100);
   if (dice < 2) {
     load_crash(l, op->process);
   }
   if (dice < 10) {
-    assign(c, w, base, op, body);
+    assign(c, l, base, op, body);
   } else if (dice < 55) {
-    send(k, w, base, op, body);
+    send(k, l, base, op, body);
   } else {
     poll(c, op, body);
   }
@@ -304,7 +303,7 @@ static void kafka_is_cheap(void **state)
   (void)state;
   for (unsigned seed = 1; seed <= 4; seed++) {
     struct load_config config = {.example = "kafka.lua", .nodes = 2, .rate = 1000, .seed = seed};
-    config.latency.mean_ns = seed % 2 == 0 ? WORLD_MS : 0;
+    config.latency.mean_ns = seed % 2 == 0 ? SIM_MS : 0;
     struct load_result result = run(config);
     CHECK(result.per_op <= 2, "%.2f messages per operation", result.per_op);
     CHECK(result.failed == 0, "%llu operations failed", (unsigned long long)result.failed);
@@ -318,7 +317,7 @@ static void kafka_keeps_logs(void **state)
     run((struct load_config){.example = "kafka.lua",
                              .nodes = 2,
                              .rate = 1000,
-                             .latency = {(enum latency_kind)(seed % 3), (seed % 2 == 0 ? 5 : 50) * WORLD_MS},
+                             .latency = {(enum sim_dist)(seed % 3), (seed % 2 == 0 ? 5 : 50) * SIM_MS},
                              .partitions = seed > 2,
                              .restarts = seed > 4,
                              .seed = seed});

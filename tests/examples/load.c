@@ -7,15 +7,15 @@
 #include "json/iter.h"
 #include "json/read.h"
 
-#define RECOVERY_NS         (10 * WORLD_S)
-#define RESTART_NS          (120 * WORLD_S) /* to read what was stored, perhaps one piece after the other */
-#define NEMESIS_INTERVAL_NS (5 * WORLD_S)
-#define FINAL_TIMEOUT_NS    (60 * WORLD_S)
+#define RECOVERY_NS         (10 * SIM_S)
+#define RESTART_NS          (120 * SIM_S) /* to read what was stored, perhaps one piece after the other */
+#define NEMESIS_INTERVAL_NS (5 * SIM_S)
+#define FINAL_TIMEOUT_NS    (60 * SIM_S)
 
 /* A client and what it is doing. */
 struct process {
   struct load *load;
-  struct client *client;
+  struct caller *caller;
   struct load_op op;
   bool busy;
 };
@@ -54,9 +54,19 @@ struct cluster *load_cluster(struct load *l)
   return l->cluster;
 }
 
+uint64_t load_now(const struct load *l)
+{
+  return sim_now(l->cluster->sim);
+}
+
+unsigned load_below(struct load *l, unsigned bound)
+{
+  return (unsigned)prng_below(&l->cluster->prng, bound);
+}
+
 void load_crash(struct load *l, unsigned process)
 {
-  client_crash(l->processes[process].client);
+  caller_renew(l->processes[process].caller);
 }
 
 /* ---- operations ---- */
@@ -73,7 +83,7 @@ static void on_reply(void *arg, const struct reply *reply)
   l->workload->complete(l->workload->self, l, &p->op, reply, &next);
   if (next.len > 0) {
     buf_append_char(&next, '\0');
-    client_request(p->client, next.data, on_reply, p);
+    caller_request(p->caller, next.data, on_reply, p);
   } else {
     p->busy = false;
     l->busy--;
@@ -92,15 +102,14 @@ static void invoke(struct process *p)
 {
   struct load *l = p->load;
   struct buf body = {0};
-  bool final = l->cluster->world.now_ns >= l->end_ns;
-  p->op = (struct load_op){
-      .process = p->op.process, .node = p->op.node, .invoked_ns = l->cluster->world.now_ns, .final = final, .kind = p->op.kind};
+  bool final = load_now(l) >= l->end_ns;
+  p->op = (struct load_op){.process = p->op.process, .node = p->op.node, .invoked_ns = load_now(l), .final = final, .kind = p->op.kind};
   if (l->workload->invoke(l->workload->self, l, &p->op, &body)) {
     buf_append_char(&body, '\0');
     p->busy = true;
     l->busy++;
     l->result.ops++;
-    client_request(p->client, body.data, on_reply, p);
+    caller_request(p->caller, body.data, on_reply, p);
   }
   buf_free(&body);
 }
@@ -112,7 +121,7 @@ static void invoke_some(struct load *l)
     l->owed = true;
     return;
   }
-  unsigned nth = world_below(&l->cluster->world, l->count - l->busy);
+  unsigned nth = load_below(l, l->count - l->busy);
   for (unsigned i = 0; i < l->count; i++) {
     if (!l->processes[i].busy && nth-- == 0) {
       invoke(&l->processes[i]);
@@ -124,10 +133,10 @@ static void invoke_some(struct load *l)
 static void tick(void *arg)
 {
   struct load *l = arg;
-  struct world *w = &l->cluster->world;
-  if (w->now_ns < l->end_ns) {
+  if (load_now(l) < l->end_ns) {
     invoke_some(l);
-    world_post(w, w->now_ns + (uint64_t)(2e9 * world_random(w) / l->config->rate), tick, l, NULL);
+    uint64_t pause_ns = prng_below(&l->cluster->prng, 2 * SIM_S / l->config->rate);
+    sim_post(l->cluster->sim, load_now(l) + pause_ns, tick, l, NULL);
   }
 }
 
@@ -147,42 +156,42 @@ static void set_up(struct load *l)
     l->workload->setup(l->workload->self, l, i, &body);
     buf_append_char(&body, '\0');
     l->busy++;
-    client_request(l->processes[i].client, body.data, on_setup_reply, &l->processes[i]);
+    caller_request(l->processes[i].caller, body.data, on_setup_reply, &l->processes[i]);
     buf_free(&body);
   }
-  struct world *w = &l->cluster->world;
-  world_run(w, w->now_ns + WORLD_S);
+  struct sim *sim = l->cluster->sim;
+  sim_run(sim, sim_now(sim) + SIM_S);
   CHECK(l->busy == 0, "setup did not end");
 }
 
 static void run_load(struct load *l)
 {
-  struct world *w = &l->cluster->world;
+  struct sim *sim = l->cluster->sim;
   struct nemesis *nemesis = l->config->partitions ? nemesis_start(l->cluster, NEMESIS_INTERVAL_NS) : NULL;
-  l->end_ns = w->now_ns + l->config->seconds * WORLD_S;
+  l->end_ns = sim_now(sim) + l->config->seconds * SIM_S;
   tick(l);
-  world_run(w, l->end_ns);
+  sim_run(sim, l->end_ns);
   l->owed = false;
   if (nemesis != NULL) {
     nemesis_stop(nemesis);
   }
-  world_run(w, w->now_ns + RECOVERY_NS);
+  sim_run(sim, sim_now(sim) + RECOVERY_NS);
   CHECK(l->busy == 0, "%u operations did not end", l->busy);
 }
 
 static void run_final(struct load *l)
 {
-  struct world *w = &l->cluster->world;
+  struct sim *sim = l->cluster->sim;
   for (unsigned i = 0; l->config->restarts && i < l->config->nodes; i++) {
     cluster_restart(l->cluster, i);
   }
-  world_run(w, w->now_ns + (l->config->restarts ? RESTART_NS : 0));
-  uint64_t deadline = w->now_ns + FINAL_TIMEOUT_NS;
+  sim_run(sim, sim_now(sim) + (l->config->restarts ? RESTART_NS : 0));
+  uint64_t deadline = sim_now(sim) + FINAL_TIMEOUT_NS;
   for (unsigned i = 0; i < l->count; i++) {
     invoke(&l->processes[i]);
   }
-  while (l->busy > 0 && w->now_ns < deadline) {
-    world_run(w, w->now_ns + 100 * WORLD_MS);
+  while (l->busy > 0 && sim_now(sim) < deadline) {
+    sim_run(sim, sim_now(sim) + 100 * SIM_MS);
   }
   CHECK(l->busy == 0, "%u final operations did not end", l->busy);
 }
@@ -202,18 +211,18 @@ struct load_result load_run(const struct load_config *config, const struct workl
   }
   for (unsigned i = 0; i < l.count; i++) {
     unsigned node = i % config->nodes;
-    l.processes[i] = (struct process){.load = &l, .client = client_new(l.cluster, node), .op = {.process = i, .node = node}};
+    l.processes[i] = (struct process){.load = &l, .caller = caller_new(l.cluster, node), .op = {.process = i, .node = node}};
   }
   set_up(&l);
   run_load(&l);
   run_final(&l);
-  l.result.messages = l.cluster->net.server_messages;
+  l.result.messages = sim_stats(l.cluster->sim)->server_messages;
   l.result.per_op = (double)l.result.messages / (double)l.result.ops;
-  struct buf *complaints = &l.cluster->net.complaints;
-  CHECK(complaints->len == 0, "%.*s", (int)complaints->len, complaints->data);
+  struct slice complaints = cluster_complaints(l.cluster);
+  CHECK(complaints.len == 0, "%.*s", (int)complaints.len, complaints.ptr);
   CHECK(l.cluster->errors == 0, "%llu errors in the nodes' logs (VORTEX_TEST_LOG=1 shows them)", (unsigned long long)l.cluster->errors);
   for (unsigned i = 0; i < l.count; i++) {
-    client_free(l.processes[i].client);
+    caller_free(l.processes[i].caller);
   }
   free(l.processes);
   cluster_free(l.cluster);

@@ -37,7 +37,7 @@ struct load_config {
   unsigned concurrency; /* clients per node */
   unsigned rate;        /* operations per second, over all clients */
   unsigned seconds;
-  struct latency latency;
+  struct sim_latency latency;
   bool partitions;
   bool restarts; /* every node is killed and started anew before the final operations */
   uint64_t seed;
@@ -53,6 +53,10 @@ struct load_result {
 
 /* The cluster of the run that is going on. */
 struct cluster *load_cluster(struct load *l);
+
+/* Virtual time; and a number in [0, bound), drawn from the run's seed. */
+uint64_t load_now(const struct load *l);
+unsigned load_below(struct load *l, unsigned bound);
 
 /* The client of a process, which must not be waiting, leaves, and a new one takes its place. */
 void load_crash(struct load *l, unsigned process);

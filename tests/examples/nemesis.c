@@ -6,22 +6,22 @@ struct nemesis {
   struct cluster *cluster;
   uint64_t interval_ns;
   bool active;
-  struct event *next;
+  struct sim_event *next;
 };
 
 static void turn(void *arg);
 
 static void schedule(struct nemesis *n)
 {
-  struct world *w = &n->cluster->world;
-  n->next = world_post(w, w->now_ns + (uint64_t)(2 * (double)n->interval_ns * world_random(w)), turn, n, NULL);
+  struct sim *sim = n->cluster->sim;
+  n->next = sim_post(sim, sim_now(sim) + prng_below(&n->cluster->prng, 2 * n->interval_ns), turn, n, NULL);
 }
 
 /* The nodes in random order. */
 static void shuffle(struct nemesis *n, unsigned *order)
 {
   for (unsigned i = 0; i < n->cluster->count; i++) {
-    unsigned j = world_below(&n->cluster->world, i + 1);
+    unsigned j = (unsigned)prng_below(&n->cluster->prng, i + 1);
     order[i] = order[j];
     order[j] = i;
   }
@@ -43,10 +43,10 @@ static void make_ring(struct nemesis *n, const unsigned *order)
 
 static void make_partition(struct nemesis *n)
 {
-  unsigned order[NET_NODES_MAX];
+  unsigned order[CLUSTER_NODES_MAX];
   unsigned count = n->cluster->count;
   shuffle(n, order);
-  unsigned shape = world_below(&n->cluster->world, count >= 5 ? 4 : 3);
+  unsigned shape = (unsigned)prng_below(&n->cluster->prng, count >= 5 ? 4 : 3);
   if (shape == 3) {
     make_ring(n, order);
     return;
@@ -85,7 +85,7 @@ struct nemesis *nemesis_start(struct cluster *c, uint64_t interval_ns)
 
 void nemesis_stop(struct nemesis *n)
 {
-  world_cancel(&n->cluster->world, n->next);
+  sim_cancel(n->cluster->sim, n->next);
   cluster_heal(n->cluster);
   free(n);
 }

@@ -28,15 +28,14 @@ struct model {
 static bool invoke(void *self, struct load *l, struct load_op *op, struct buf *body)
 {
   struct model *m = self;
-  struct world *w = &load_cluster(l)->world;
   if (op->final || (m->alone && m->busy > 0)) {
     return false;
   }
-  int64_t key = world_below(w, KEYS);
-  int64_t value = world_below(w, VALUES);
+  int64_t key = load_below(l, KEYS);
+  int64_t value = load_below(l, VALUES);
   m->busy++;
-  m->to[op->process] = world_below(w, VALUES);
-  op->kind = (int)world_below(w, 3);
+  m->to[op->process] = load_below(l, VALUES);
+  op->kind = (int)load_below(l, 3);
   op->value = key * 100 + value;
   switch (op->kind) {
   case OP_READ:
@@ -90,7 +89,7 @@ static void complete(void *self, struct load *l, struct load_op *op, const struc
   }
 }
 
-static void run(bool alone, unsigned concurrency, struct latency latency, uint64_t seed)
+static void run(bool alone, unsigned concurrency, struct sim_latency latency, uint64_t seed)
 {
   struct model model = {.alone = alone, .map = {-1, -1, -1, -1, -1}};
   struct workload workload = {&model, invoke, complete, NULL};
@@ -112,15 +111,15 @@ static void run(bool alone, unsigned concurrency, struct latency latency, uint64
 static void proxy_is_the_store(void **state)
 {
   (void)state;
-  run(true, 1, (struct latency){0}, 1);
-  run(true, 2, (struct latency){LATENCY_EXPONENTIAL, 10 * WORLD_MS}, 2);
+  run(true, 1, (struct sim_latency){0}, 1);
+  run(true, 2, (struct sim_latency){SIM_EXPONENTIAL, 10 * SIM_MS}, 2);
 }
 
 static void proxy_answers_everybody(void **state)
 {
   (void)state;
-  run(false, 4, (struct latency){LATENCY_EXPONENTIAL, 20 * WORLD_MS}, 3);
-  run(false, 8, (struct latency){LATENCY_UNIFORM, 50 * WORLD_MS}, 4);
+  run(false, 4, (struct sim_latency){SIM_EXPONENTIAL, 20 * SIM_MS}, 3);
+  run(false, 8, (struct sim_latency){SIM_UNIFORM, 50 * SIM_MS}, 4);
 }
 
 int main(void)

@@ -16,7 +16,7 @@ static bool invoke(void *self, struct load *l, struct load_op *op, struct buf *b
   if (op->kind == OP_DONE) {
     return false;
   }
-  op->kind = op->final || world_below(&load_cluster(l)->world, 2) == 0 ? OP_READ : OP_ADD;
+  op->kind = op->final || load_below(l, 2) == 0 ? OP_READ : OP_ADD;
   if (op->kind == OP_ADD) {
     op->value = element_set_next(self);
     buf_printf(body, "\"type\":\"add\",\"element\":%lld", (long long)op->value);
@@ -28,7 +28,7 @@ static bool invoke(void *self, struct load *l, struct load_op *op, struct buf *b
 
 static void complete(void *self, struct load *l, struct load_op *op, const struct reply *reply, struct buf *next)
 {
-  uint64_t now = load_cluster(l)->world.now_ns;
+  uint64_t now = load_now(l);
   (void)next;
   if (op->kind == OP_ADD && load_is(reply, "add_ok")) {
     element_set_known(self, op->value, now);
@@ -50,7 +50,7 @@ static void g_set_loses_nothing(void **state)
                                  .concurrency = 1,
                                  .rate = 20,
                                  .seconds = 20,
-                                 .latency = {(enum latency_kind)(seed % 3), 50 * WORLD_MS},
+                                 .latency = {(enum sim_dist)(seed % 3), 50 * SIM_MS},
                                  .partitions = seed > 1,
                                  .seed = seed};
     struct load_result result = load_run(&config, &workload);

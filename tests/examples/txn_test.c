@@ -44,14 +44,14 @@ struct registers {
 
 /* ---- requests ---- */
 
-static int pick_key(struct registers *r, struct world *w)
+static int pick_key(struct registers *r, struct load *l)
 {
   while (r->written[r->first_key] >= VALUES - OPS_MAX * PROCESSES) {
     r->first_key++;
     CHECK(r->first_key + ACTIVE < KEYS, "more than %d keys", KEYS);
   }
   for (;;) {
-    int key = r->first_key + (int)world_below(w, ACTIVE);
+    int key = r->first_key + (int)load_below(l, ACTIVE);
     if (r->written[key] < VALUES) {
       return key;
     }
@@ -73,14 +73,14 @@ static void write_ops(const struct txn *t, const char *write, struct buf *body)
   buf_append_char(body, ']');
 }
 
-static void make_txn(struct registers *r, struct world *w, struct txn *t, int number)
+static void make_txn(struct registers *r, struct load *l, struct txn *t, int number)
 {
-  t->len = 1 + (int)world_below(w, OPS_MAX);
+  t->len = 1 + (int)load_below(l, OPS_MAX);
   for (int i = 0; i < t->len; i++) {
     struct micro_op *op = &t->ops[i];
     t->reads_from[i] = NOBODY;
-    op->key = pick_key(r, w);
-    op->write = world_below(w, 2) == 0;
+    op->key = pick_key(r, l);
+    op->write = load_below(l, 2) == 0;
     if (op->write) {
       op->value = ++r->written[op->key];
       r->writer[op->key][op->value] = number;
@@ -109,7 +109,7 @@ static bool invoke(void *self, struct load *l, struct load_op *op, struct buf *b
   }
   CHECK(r->count < TXNS_MAX, "more than %d transactions", TXNS_MAX);
   r->running[op->process] = r->count;
-  make_txn(r, &load_cluster(l)->world, &r->txns[r->count], r->count);
+  make_txn(r, l, &r->txns[r->count], r->count);
   write_ops(&r->txns[r->count++], "w", body);
   return true;
 }
@@ -291,7 +291,7 @@ static void registers_are_read_committed(void **state)
   for (unsigned seed = 1; seed <= 6; seed++) {
     run_registers((struct load_config){.nodes = seed % 2 == 0 ? 2 : 4,
                                        .rate = 300,
-                                       .latency = {(enum latency_kind)(seed % 3), 50 * WORLD_MS},
+                                       .latency = {(enum sim_dist)(seed % 3), 50 * SIM_MS},
                                        .partitions = true,
                                        .seed = seed});
   }
@@ -312,7 +312,7 @@ static bool invoke_lists(void *self, struct load *l, struct load_op *op, struct 
   if (op->final) {
     return false;
   }
-  make_txn(s->values, &load_cluster(l)->world, &t, 0);
+  make_txn(s->values, l, &t, 0);
   write_ops(&t, "append", body);
   struct buf *expected = &s->expected[op->process];
   buf_clear(expected);

@@ -5,91 +5,77 @@
 
 #include "base/assert.h"
 
-#define START_TIMEOUT_NS (10 * WORLD_S)
+#define START_TIMEOUT_NS (10 * SIM_S)
 
-/* ---- node/env.h ---- */
+/* ---- what is watched ---- */
 
-static uint64_t env_now(void *self)
+static void note_untaken(struct cluster *c)
 {
-  return ((struct member *)self)->cluster->world.now_ns;
-}
-
-static uint64_t env_random(void *self)
-{
-  return prng_next(&((struct member *)self)->cluster->world.prng);
-}
-
-static void env_send(void *self, struct slice dest, struct slice line, bool originated)
-{
-  struct member *m = self;
-  (void)dest;
-  (void)originated;
-  net_send(&m->cluster->net, &m->endpoint, line);
-}
-
-static void wake(void *arg)
-{
-  struct member *m = arg;
-  m->wake = NULL;
-  node_wake(m->node);
-}
-
-static void env_wake_at(void *self, uint64_t deadline_ns)
-{
-  struct member *m = self;
-  if (m->wake != NULL) {
-    world_cancel(&m->cluster->world, m->wake);
+  if (c->untaken.len > 0) {
+    buf_printf(&c->complaints, "nobody asked for: %.*s\n", (int)c->untaken.len, c->untaken.data);
+    buf_clear(&c->untaken);
   }
-  m->wake = world_post(&m->cluster->world, deadline_ns, wake, m, NULL);
 }
 
-static void env_log(void *self, enum log_level level, struct slice text)
+static void watch_message(void *self, enum sim_fate fate, uint64_t id, struct slice from, struct slice to, struct slice line,
+                          const char *why)
+{
+  struct cluster *c = self;
+  (void)id;
+  if (fate == SIM_REFUSED) {
+    int shown = line.len < 200 ? (int)line.len : 200;
+    buf_printf(&c->complaints, "%.*s sent what would be refused (%s): %.*s\n", (int)from.len, from.ptr, why, shown, line.ptr);
+  } else if (fate == SIM_DELIVERED && to.ptr[0] == 'c') { /* the names of clients alone begin so */
+    note_untaken(c);
+    buf_append_slice(&c->untaken, line);
+  }
+}
+
+static void watch_log(void *self, unsigned node, enum log_level level, struct slice text)
 {
   static const char *const names[] = {"debug", "info", "warn", "error"};
-  struct member *m = self;
-  m->cluster->warnings += level == LOG_WARN;
-  m->cluster->errors += level == LOG_ERROR;
+  struct cluster *c = self;
+  c->warnings += level == LOG_WARN;
+  c->errors += level == LOG_ERROR;
   if (getenv("VORTEX_TEST_LOG") != NULL) {
-    fprintf(stderr, "%10.3f %s %s %.*s\n", (double)m->cluster->world.now_ns / 1e9, m->endpoint.name, names[level], (int)text.len, text.ptr);
+    fprintf(stderr, "%10.3f n%u %s %.*s\n", (double)sim_now(c->sim) / 1e9, node, names[level], (int)text.len, text.ptr);
   }
+}
+
+struct slice cluster_complaints(struct cluster *c)
+{
+  note_untaken(c);
+  return buf_slice(&c->complaints);
 }
 
 /* ---- members ---- */
 
-static void receive(void *self, struct slice line, const struct json_envelope *e)
+static struct node *member_start(void *self, struct sim_node *sn, unsigned index, unsigned incarnation, const struct node_env *env)
 {
-  struct member *m = self;
-  (void)e;
-  node_receive(m->node, line, m->cluster->world.now_ns);
-}
-
-static void member_open(struct member *m, struct cluster *c, unsigned index)
-{
-  *m = (struct member){.cluster = c};
-  m->endpoint = (struct endpoint){.kind = ENDPOINT_NODE, .index = index, .self = m, .receive = receive};
-  snprintf(m->endpoint.name, sizeof m->endpoint.name, "n%u", index);
-  m->script = script_new(&(struct script_config){.path = c->config.script, .check = c->config.check});
-  struct node_config node_config = node_config_default();
-  struct node_env env = {m, env_now, env_random, env_send, env_wake_at, env_log};
-  struct node_behavior behavior = script_behavior(m->script);
-  m->node = node_new(&node_config, &env, &behavior);
-  script_attach(m->script, m->node);
+  struct cluster *c = self;
+  struct member *m = &c->members[index];
+  struct node_config config = node_config_default();
   struct buf message = {0};
+  (void)sn;
+  (void)incarnation;
+  m->script = script_new(&(struct script_config){.path = c->config.script, .check = c->config.check});
+  struct node_behavior behavior = script_behavior(m->script);
+  m->node = node_new(&config, env, &behavior);
+  script_attach(m->script, m->node);
   if (script_load(m->script, &message) != 0) {
     fprintf(stderr, "%.*s\n", (int)message.len, message.data);
     exit(1);
   }
-  net_add(&c->net, &m->endpoint);
+  return m->node;
 }
 
-static void member_close(struct member *m)
+static void member_end(void *self, unsigned index)
 {
-  if (m->wake != NULL) {
-    world_cancel(&m->cluster->world, m->wake);
-  }
-  net_remove(&m->cluster->net, &m->endpoint);
-  node_free(m->node);
+  struct member *m = &((struct cluster *)self)->members[index];
   script_free(m->script);
+  node_free(m->node);
+  m->script = NULL;
+  m->node = NULL;
 }
 
 /* ---- start and end ---- */
@@ -101,10 +87,10 @@ static void on_init_reply(void *arg, const struct reply *reply)
   }
 }
 
-/* Sends init to `count` nodes from `first` on. As Jepsen: a client for each, which leaves when the node has answered. */
+/* Starts `count` nodes from `first` on, and sends them init. As Jepsen: a client for each, which leaves when the node has answered. */
 static void start(struct cluster *c, unsigned first, unsigned count)
 {
-  struct client *clients[NET_NODES_MAX];
+  struct caller *callers[CLUSTER_NODES_MAX];
   struct buf ids = {0};
   unsigned ready = 0;
   for (unsigned i = 0; i < c->count; i++) {
@@ -113,16 +99,17 @@ static void start(struct cluster *c, unsigned first, unsigned count)
   for (unsigned i = 0; i < count; i++) {
     struct buf body = {0};
     buf_printf(&body, "\"type\":\"init\",\"node_id\":\"n%u\",\"node_ids\":[%.*s]%c", first + i, (int)ids.len, ids.data, '\0');
-    clients[i] = client_new(c, first + i);
-    client_request(clients[i], body.data, on_init_reply, &ready);
+    sim_node_start(c->members[first + i].sim_node);
+    callers[i] = caller_new(c, first + i);
+    caller_request(callers[i], body.data, on_init_reply, &ready);
     buf_free(&body);
   }
-  uint64_t deadline = c->world.now_ns + START_TIMEOUT_NS;
-  while (ready < count && c->world.now_ns < deadline) {
-    world_run(&c->world, c->world.now_ns + 10 * WORLD_MS);
+  uint64_t deadline = sim_now(c->sim) + START_TIMEOUT_NS;
+  while (ready < count && sim_now(c->sim) < deadline) {
+    sim_run(c->sim, sim_now(c->sim) + 10 * SIM_MS);
   }
   for (unsigned i = 0; i < count; i++) {
-    client_free(clients[i]);
+    caller_free(callers[i]);
   }
   buf_free(&ids);
   if (ready < count) {
@@ -133,22 +120,22 @@ static void start(struct cluster *c, unsigned first, unsigned count)
 
 struct cluster *cluster_new(const struct cluster_config *config)
 {
-  assert(config->nodes >= 1 && config->nodes <= NET_NODES_MAX);
+  assert(config->nodes >= 1 && config->nodes <= CLUSTER_NODES_MAX);
   struct cluster *c = calloc(1, sizeof *c);
-  if (c == NULL) {
+  if (c == NULL || (c->members = calloc(config->nodes, sizeof *c->members)) == NULL) {
     abort();
   }
   c->config = *config;
-  world_init(&c->world, config->seed);
-  net_init(&c->net, &c->world, config->latency);
-  c->services = services_new(&c->net);
   c->count = config->nodes;
-  c->members = calloc(c->count, sizeof *c->members);
-  if (c->members == NULL) {
-    abort();
-  }
+  c->maker = (struct sim_maker){.self = c, .start = member_start, .end = member_end};
+  c->observer = (struct sim_observer){.self = c, .message = watch_message, .log = watch_log};
+  prng_init(&c->prng, config->seed);
+  c->sim = sim_new(&(struct sim_config){.seed = config->seed, .nodes = c->count, .latency = config->latency, .observer = &c->observer});
+  c->services = services_new(c->sim, &(struct services_config){.seq_window = 32});
   for (unsigned i = 0; i < c->count; i++) {
-    member_open(&c->members[i], c, i);
+    char name[16];
+    snprintf(name, sizeof name, "n%u", i);
+    c->members[i].sim_node = sim_node_new(c->sim, i, name, &c->maker);
   }
   start(c, 0, c->count);
   return c;
@@ -157,19 +144,19 @@ struct cluster *cluster_new(const struct cluster_config *config)
 void cluster_free(struct cluster *c)
 {
   for (unsigned i = 0; i < c->count; i++) {
-    member_close(&c->members[i]);
+    sim_node_free(c->members[i].sim_node);
   }
   services_free(c->services);
-  world_free(&c->world);
-  net_free(&c->net);
+  sim_free(c->sim);
+  buf_free(&c->complaints);
+  buf_free(&c->untaken);
   free(c->members);
   free(c);
 }
 
 void cluster_restart(struct cluster *c, unsigned node)
 {
-  member_close(&c->members[node]);
-  member_open(&c->members[node], c, node);
+  sim_node_kill(c->members[node].sim_node);
   start(c, node, 1);
 }
 
@@ -178,18 +165,22 @@ void cluster_restart(struct cluster *c, unsigned node)
 void cluster_cut(struct cluster *c, uint64_t side)
 {
   for (unsigned i = 0; i < c->count; i++) {
-    c->members[i].endpoint.deaf_to |= (side >> i & 1) != 0 ? ~side : side;
+    for (unsigned j = 0; j < c->count; j++) {
+      if ((side >> i & 1) != (side >> j & 1)) {
+        sim_net_cut(c->sim, i, j, true);
+      }
+    }
   }
 }
 
 void cluster_set_hears(struct cluster *c, unsigned node, uint64_t mask)
 {
-  c->members[node].endpoint.deaf_to = ~(mask | UINT64_C(1) << node);
+  for (unsigned i = 0; i < c->count; i++) {
+    sim_net_cut(c->sim, i, node, i != node && (mask >> i & 1) == 0);
+  }
 }
 
 void cluster_heal(struct cluster *c)
 {
-  for (unsigned i = 0; i < c->count; i++) {
-    c->members[i].endpoint.deaf_to = 0;
-  }
+  sim_net_heal(c->sim);
 }

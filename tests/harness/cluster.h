@@ -1,49 +1,53 @@
-/* A cluster in one process, on virtual time: nodes that run a script, Maelstrom's services, clients in C. The second, smallest
- * implementation of node/env.h.
+/* A cluster in one process, on virtual time, for tests in C: nodes of src/sim that run a script, Maelstrom's services, callers. Messages
+ * take the latency and nothing else.
  *
  *   struct cluster *c = cluster_new(&(struct cluster_config){.script = "echo.lua", .nodes = 3, .seed = 1});
- *   struct client *client = client_new(c, 0);
- *   client_request(client, "\"type\":\"echo\",\"echo\":1", on_reply, arg);
- *   world_run(&c->world, c->world.now_ns + WORLD_S);
+ *   struct caller *caller = caller_new(c, 0);
+ *   caller_request(caller, "\"type\":\"echo\",\"echo\":1", on_reply, arg);
+ *   sim_run(c->sim, sim_now(c->sim) + SIM_S);
  */
 #ifndef VORTEX_HARNESS_CLUSTER_H
 #define VORTEX_HARNESS_CLUSTER_H
 
-#include "harness/net.h"
-#include "harness/services.h"
-#include "node/node.h"
+#include "base/buf.h"
+#include "base/prng.h"
+#include "lab/service.h"
 #include "script/script.h"
+#include "sim/node.h"
+#include "sim/sim.h"
 
-#define CLIENT_TIMEOUT_NS (5 * WORLD_S)
+#define CLUSTER_NODES_MAX 64
+#define CALLER_TIMEOUT_NS (5 * SIM_S)
 
 struct cluster_config {
   const char *script; /* path; borrowed for the cluster's life */
-  unsigned nodes;     /* 1 to NET_NODES_MAX */
+  unsigned nodes;     /* 1 to CLUSTER_NODES_MAX */
   uint64_t seed;
-  struct latency latency;
+  struct sim_latency latency;
   const char *check; /* workload whose reply schemas are enforced; NULL = none */
 };
 
-/* One node and the script it runs. */
+/* One node and, while it lives, what it runs. */
 struct member {
-  struct cluster *cluster;
-  struct endpoint endpoint;
-  struct node *node;
+  struct sim_node *sim_node;
   struct script *script;
-  struct event *wake; /* NULL = none is asked for */
+  struct node *node;
 };
 
 struct cluster {
   struct cluster_config config;
-  struct world world;
-  struct net net;
+  struct sim *sim;
+  struct sim_maker maker;
+  struct sim_observer observer;
   struct services *services;
   struct member *members;
   unsigned count;
-  unsigned clients;  /* made so far: they have names of their own */
-  uint64_t timeouts; /* of clients */
-  uint64_t warnings; /* entries in the nodes' logs; VORTEX_TEST_LOG=1 shows all of them */
+  struct prng prng;      /* for what a test draws */
+  unsigned caller_names; /* given so far */
+  uint64_t warnings;     /* entries in the nodes' logs; VORTEX_TEST_LOG=1 shows all of them */
   uint64_t errors;
+  struct buf complaints;
+  struct buf untaken; /* a line that was delivered to a caller, until the caller knows it for the reply it waits for */
 };
 
 /* Makes a cluster and sends every node its init; returns once all have answered. Ends the process with a message if the script cannot
@@ -63,30 +67,34 @@ void cluster_set_hears(struct cluster *c, unsigned node, uint64_t mask);
 /* Ends all partitions. */
 void cluster_heal(struct cluster *c);
 
-/* ---- clients: one request at a time, as Maelstrom's ---- */
+/* What Maelstrom would have refused, and what callers got without asking: one a line. Empty = every line was fine. Holds until the cluster
+ * goes on. */
+struct slice cluster_complaints(struct cluster *c);
+
+/* ---- callers: lab/client.h for a cluster ---- */
 
 /* What came back. Borrowed for the call. */
 struct reply {
-  bool timed_out;    /* nothing did, in CLIENT_TIMEOUT_NS; the client has left, and goes on under a new name */
+  bool timed_out;    /* nothing did, in CALLER_TIMEOUT_NS; the caller goes on under a new name */
   struct slice type; /* "error" too */
   struct slice body;
   int64_t code; /* of an error; else -1 */
 };
 typedef void (*reply_fn)(void *arg, const struct reply *reply);
 
-struct client;
+struct caller;
 
 /* A client that talks to one node. Returns owned; to be freed before the cluster. */
-struct client *client_new(struct cluster *c, unsigned node);
-void client_free(struct client *client);
+struct caller *caller_new(struct cluster *c, unsigned node);
+void caller_free(struct caller *caller);
 
-/* Sends a body of these members (JSON, without braces); fn is called once with what comes back, and may send the next request. The client
+/* Sends a body of these members (JSON, without braces); fn is called once with what comes back, and may send the next request. The caller
  * must not be waiting. Borrows members. */
-void client_request(struct client *client, const char *members, reply_fn fn, void *arg);
+void caller_request(struct caller *caller, const char *members, reply_fn fn, void *arg);
 
-/* Leaves without waiting for what is asked, and goes on under a new name. The callback is not called. */
-void client_crash(struct client *client);
+/* Leaves, and goes on under a new name. It must not be waiting. */
+void caller_renew(struct caller *caller);
 
-bool client_waits(const struct client *client);
+bool caller_waits(const struct caller *caller);
 
 #endif

@@ -13,7 +13,7 @@ local ROOMS = {
   script = { "node", "json", "base" },
   host = { "node", "wal", "json", "base" },
   sim = { "node", "wal", "json", "base" },
-  lab = { "script", "sim", "check", "json", "base" },
+  lab = { "script", "sim", "check", "node", "json", "base" },
   app = { "lab", "host", "sim", "script", "node", "raft", "wal", "json", "check", "base" },
 }
 
@@ -31,10 +31,10 @@ local LIBRARIES = {
   { "^pthread%.h$", "host", "app" },
   { "^threads%.h$", "host", "app" },
   { "^time%.h$", "host", "script", "lab", "app" },
-  { "^sys/time%.h$", "host", "app" },
+  { "^sys/time%.h$", "host", "lab", "app" },
   { "^fcntl%.h$", "host", "lab", "app" },
   { "^unistd%.h$", "host", "script", "lab", "app" },
-  { "^signal%.h$", "host", "script", "app" },
+  { "^signal%.h$", "host", "script", "lab", "app" },
 }
 
 local function contains(list, wanted, from)

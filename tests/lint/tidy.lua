@@ -25,7 +25,7 @@ local BANNED = {
 }
 
 ---Who may call into Lua in protected mode, or resume a coroutine: everyone else goes through them.
-local PROTECTED_CALLERS = { script = true, app = true }
+local PROTECTED_CALLERS = { script = true, app = true, lab = true }
 local PROTECTED = { lua_pcall = true, lua_pcallk = true, lua_resume = true, lua_call = true, lua_callk = true }
 
 local TEXT = {}
@@ -99,7 +99,7 @@ local function check_calls(s, room, report)
   for number, line in source.lines(source.c_code(s.text)) do
     for name in line:gmatch "%f[%w_]([%a_][%w_]*)%s*%(" do
       if PROTECTED[name] and not PROTECTED_CALLERS[room] then
-        report(s.path, number, name .. ": only src/script and src/app call into Lua; use script/script.h")
+        report(s.path, number, name .. ": only src/script, src/lab and src/app call into Lua; use script/script.h")
       elseif BANNED[name] then
         report(s.path, number, string.format("%s: use %s", name, BANNED[name]))
       end

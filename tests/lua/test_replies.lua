@@ -1,5 +1,5 @@
 local lu = require "luaunit"
-local check = require "vortex.check"
+local check = require "vortex.replies"
 local core = require "vortex.core"
 local new_world = require("support.world").new
 local vortex = require "vortex"
@@ -157,7 +157,7 @@ end
 
 function T.test_the_inferred_workload_is_logged_once_and_kept()
   local world = new_world()
-  local judge = world:require("vortex.check").checker ""
+  local judge = world:require("vortex.replies").checker ""
   lu.assertNil(judge("read", {}, { value = 1.5 }), "unknown yet")
   lu.assertStrContains(judge("read", {}, { type = "error", code = 1.5, text = "" }), "error.code")
   lu.assertEquals(world.log, {})

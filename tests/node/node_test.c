@@ -242,6 +242,36 @@ static void test_requests_wait_for_on_init(void **state)
   expect_out(w, "{\"src\":\"n0\",\"dest\":\"c1\",\"body\":{\"type\":\"ok\",\"in_reply_to\":5}}\n");
 }
 
+static void receive_numbered(struct world *w, long long start, int number)
+{
+  char line[300];
+  snprintf(line, sizeof line,
+           "{\"src\":\"n1\",\"dest\":\"n0\",\"body\":{\"type\":\"vortex.forward\",\"age_us\":0,\"client\":\"c5\",\"hops\":1,"
+           "\"number\":%d,\"start\":%lld,\"request\":{\"type\":\"add\",\"msg_id\":7}}}",
+           number, start);
+  receive(w, line);
+}
+
+static void test_a_forwarded_request_is_handled_once(void **state)
+{
+  struct world *w = *state;
+  init(w);
+  unsigned before = w->messages;
+  receive_numbered(w, 900, 1);
+  receive_numbered(w, 900, 1);
+  receive_numbered(w, 900, 3);
+  receive_numbered(w, 900, 2);
+  receive_numbered(w, 900, 3);
+  assert_int_equal(w->messages, before + 3);
+  receive_numbered(w, 500, 1); /* n1 has started anew */
+  receive_numbered(w, 900, 4); /* under way since before */
+  receive_numbered(w, 500, 1);
+  assert_int_equal(w->messages, before + 4);
+  receive_numbered(w, 500, 0);
+  expect_part(&w->env.log, "number is not a positive integer");
+  assert_int_equal(w->messages, before + 4);
+}
+
 static void test_forwarded_requests_are_answered_to_the_client(void **state)
 {
   struct world *w = *state;
@@ -267,6 +297,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(test_held_lines_leave_after_a_second, setup, teardown),
       cmocka_unit_test_setup_teardown(test_requests_wait_for_on_init, setup, teardown),
       cmocka_unit_test_setup_teardown(test_forwarded_requests_are_answered_to_the_client, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_a_forwarded_request_is_handled_once, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,2 @@
+--- pn-counter: a counter that grows and shrinks.
+return require("vortex.workload.counter").workload("pn-counter", -5)

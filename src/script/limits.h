@@ -1,0 +1,36 @@
+/* Limits on what a script does with its time and its memory. Private to script. */
+#ifndef VORTEX_SCRIPT_LIMITS_H
+#define VORTEX_SCRIPT_LIMITS_H
+
+#include <lua.h>
+#include <setjmp.h>
+#include <stdbool.h>
+
+#include "base/buf.h"
+
+struct script;
+struct task;
+
+/* Where an error that nothing in Lua protects against comes back to. */
+struct rescue {
+  jmp_buf env;
+  struct rescue *outer;
+};
+
+/* Sets the hook that counts instructions, if they are limited. Before any other thread is made. */
+void limits_open(struct script *s);
+
+/* Pushes the error of a task that ran too long, "stopped: this handler has run 100,000,000 instructions without a pause". */
+void limits_push(lua_State *L, const struct task *t);
+
+/* Calls work(s, arg). Lua out of memory outside of every protected call ends it early: the script is lost, and the node fails. Only an
+ * allocator that can fail needs this. */
+void limits_guard(struct script *s, void (*work)(struct script *, const void *), const void *arg);
+
+/* For lua_atpanic: does not return if there is a limits_guard above. */
+void limits_rescue(struct script *s);
+
+/* Appends the traceback of a thread without asking Lua for memory. */
+void limits_trace(lua_State *co, struct buf *out);
+
+#endif

@@ -1,0 +1,45 @@
+/* A simulated disk: files that a node writes, syncs, and finds again after it was killed, as far as they were durable.
+ *
+ * A write takes time and completes as an event. Until a sync that began after it has completed, it is only in the page cache: a kill keeps
+ * all of each such write, or a prefix that ends between two sectors of the file, or nothing, drawn by the running event's key, each write
+ * by itself; so the last one may be torn and an earlier one missing. Likewise the writes that are under way. Reads see the page cache. A
+ * sync can be made to fail: then what it would have made durable meets the same fate at once, though the page cache, and so the node,
+ * cannot tell until a kill. The disk can be made to be full. */
+#ifndef VORTEX_SIM_DISK_H
+#define VORTEX_SIM_DISK_H
+
+#include "node/env.h"
+#include "sim/sim.h"
+
+struct sim_disk_config {
+  uint64_t write_min_ns; /* what a write takes, uniform */
+  uint64_t write_max_ns;
+  uint64_t sync_min_ns;
+  uint64_t sync_max_ns;
+  uint64_t capacity_bytes;   /* of all files together; a write beyond it fails with ERROR_DISK_FULL and writes nothing. 0 = no end */
+  uint32_t sync_failure_ppm; /* of syncs: ERROR_DISK_SYNC, and what they would have made durable may be lost for good */
+  bool keeps_cache;          /* a kill is that of a process, not of the machine: nothing that was written is lost */
+};
+
+#define SIM_SECTOR_BYTES 512
+
+struct sim_disk;
+
+/* Copies config. Returns owned; freed before the world. */
+struct sim_disk *sim_disk_new(struct sim *sim, const struct sim_disk_config *config);
+void sim_disk_free(struct sim_disk *d);
+
+/* The operations, for node/env.h. `d` must outlive what uses them. */
+struct node_disk sim_disk_ops(struct sim_disk *d);
+
+/* The node that used it was killed: its operations under way never complete, and what was not durable is lost or torn. Ends a hold. */
+void sim_disk_crash(struct sim_disk *d);
+
+/* The node that uses it is stopped, or goes on: while held, operations take their course, but nobody is told; at the end of the hold all
+ * that have completed are reported at once, in order. */
+void sim_disk_hold(struct sim_disk *d, bool held);
+
+/* Changes what it does from now on. */
+void sim_disk_configure(struct sim_disk *d, const struct sim_disk_config *config);
+
+#endif
