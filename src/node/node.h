@@ -21,6 +21,7 @@
 #include "base/slice.h"
 #include "node/behavior.h"
 #include "node/env.h"
+#include "json/envelope.h"
 
 #define NODE_MS_NS UINT64_C(1000000)
 #define NODE_S_NS  UINT64_C(1000000000)
@@ -72,6 +73,9 @@ void node_free(struct node *n);
 /* One line, without its newline (a trailing carriage return is ignored). `arrival_ns`: when it arrived, at most env.now(). Borrows line;
  * the bytes behind it must be readable by one (the newline). Blank lines are skipped silently. */
 void node_receive(struct node *n, struct slice line, uint64_t arrival_ns);
+
+/* The same for a line that the world has scanned itself: *e is its envelope, whose slices must not change during the call. Borrows e. */
+void node_receive_scanned(struct node *n, struct slice line, const struct json_envelope *e, uint64_t arrival_ns);
 
 /* A line was longer than the limit and was not kept. `head` is its beginning, for the log. */
 void node_receive_too_long(struct node *n, struct slice head);

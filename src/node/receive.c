@@ -384,22 +384,29 @@ static void receive_message(struct node *n, struct slice line, const struct json
   n->behavior.message(n->behavior.self, &message);
 }
 
+static void receive_scanned(struct node *n, struct slice line, const struct json_envelope *e, uint64_t arrival_ns)
+{
+  if (e->src.len > NODE_NAME_MAX_BYTES || e->dest.len > NODE_NAME_MAX_BYTES) {
+    skip(n, line, 0, "src or dest is too long a name");
+  } else if (slice_equal(e->type, SLICE("init")) && e->in_reply_to.len == 0) {
+    receive_init(n, e, arrival_ns);
+  } else if (n->self == NULL) {
+    skip(n, line, 0, "a message before init");
+  } else if (!slice_equal(e->dest, party_name(n->self))) {
+    skip(n, line, 0, "dest is another node");
+  } else {
+    receive_message(n, line, e, arrival_ns);
+  }
+}
+
 static void receive(struct node *n, struct slice line, uint64_t arrival_ns)
 {
   struct json_envelope e;
   struct json_error error;
   if (json_envelope_scan(line, &n->scratch, &e, &error) != 0) {
     skip(n, line, error.offset, error.reason);
-  } else if (e.src.len > NODE_NAME_MAX_BYTES || e.dest.len > NODE_NAME_MAX_BYTES) {
-    skip(n, line, 0, "src or dest is too long a name");
-  } else if (slice_equal(e.type, SLICE("init")) && e.in_reply_to.len == 0) {
-    receive_init(n, &e, arrival_ns);
-  } else if (n->self == NULL) {
-    skip(n, line, 0, "a message before init");
-  } else if (!slice_equal(e.dest, party_name(n->self))) {
-    skip(n, line, 0, "dest is another node");
   } else {
-    receive_message(n, line, &e, arrival_ns);
+    receive_scanned(n, line, &e, arrival_ns);
   }
 }
 
@@ -418,6 +425,20 @@ void node_receive(struct node *n, struct slice line, uint64_t arrival_ns)
   } else if (line.len > 0) {
     receive(n, line, arrival_ns);
   }
+  node_settle(n);
+}
+
+void node_receive_scanned(struct node *n, struct slice line, const struct json_envelope *e, uint64_t arrival_ns)
+{
+  if (line.len > n->config.line_max_bytes) {
+    node_receive(n, line, arrival_ns);
+    return;
+  }
+  if (n->state > NODE_RUNNING) {
+    return;
+  }
+  n->stats.received++;
+  receive_scanned(n, line, e, arrival_ns);
   node_settle(n);
 }
 

@@ -42,7 +42,8 @@ struct net {
   unsigned char *cuts; /* nodes x nodes bits: [from][to] */
   size_t cut_count;
   struct sim_link *links;
-  struct buf scratch;
+  struct buf scratch; /* of lines that are sent */
+  struct buf names;   /* of the line that is being delivered */
   struct buf reprinted;
   uint64_t reprint_key;
 };

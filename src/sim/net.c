@@ -61,6 +61,7 @@ void net_close(struct sim *sim)
   free(net->cuts);
   free(net->links);
   buf_free(&net->scratch);
+  buf_free(&net->names);
   buf_free(&net->reprinted);
 }
 
@@ -116,7 +117,8 @@ static bool has_other_keys(struct slice line)
   return false;
 }
 
-const char *sim_objection(struct sim *sim, const struct sim_endpoint *from, struct slice line, struct json_envelope *e)
+static const char *objection(struct sim *sim, const struct sim_endpoint *from, struct slice line, struct json_envelope *e,
+                             struct sim_endpoint **to)
 {
   struct json_error error;
   if (line.len == 0 || line.ptr[line.len - 1] != '\n') {
@@ -135,10 +137,8 @@ const char *sim_objection(struct sim *sim, const struct sim_endpoint *from, stru
   if (!slice_equal(e->src, name_of(from))) {
     return "src is somebody else";
   }
-  if (dict_get(&sim->net.endpoints, e->dest) == NULL) {
-    return "dest is not there (unknown, or a client that has left)";
-  }
-  return NULL;
+  *to = dict_get(&sim->net.endpoints, e->dest);
+  return *to == NULL ? "dest is not there (unknown, or a client that has left)" : NULL;
 }
 
 /* ---- fates ---- */
@@ -166,7 +166,7 @@ static void deliver(void *arg)
   struct json_envelope *e = &p->envelope;
   if (!p->scanned) {
     struct json_error error;
-    int bad = json_envelope_scan(line, &sim->net.scratch, e, &error);
+    int bad = json_envelope_scan(line, &sim->net.names, e, &error);
     assert(!bad);
     (void)bad;
   }
@@ -285,12 +285,12 @@ void sim_send(struct sim *sim, struct sim_endpoint *from, struct slice line)
     return;
   }
   sim->trace = mix_bytes(sim->trace, line);
-  const char *why = sim_objection(sim, from, line, &e);
+  struct sim_endpoint *to = NULL;
+  const char *why = objection(sim, from, line, &e, &to);
   if (why != NULL) {
     refuse(sim, from, line, why);
     return;
   }
-  struct sim_endpoint *to = dict_get(&net->endpoints, e.dest);
   bool servers = from->kind != SIM_CLIENT && to->kind != SIM_CLIENT;
   bool nodes = from->kind == SIM_NODE && to->kind == SIM_NODE;
   uint64_t id = ++net->next_id;

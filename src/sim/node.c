@@ -192,11 +192,10 @@ static void hold(struct sim_node *sn, struct slice line)
 static void receive(void *self, struct slice line, const struct json_envelope *e)
 {
   struct sim_node *sn = self;
-  (void)e;
   if (sn->paused) {
     hold(sn, line);
   } else {
-    node_receive(sn->node, line, local_now(sn));
+    node_receive_scanned(sn->node, line, e, local_now(sn));
     look_whether_it_ended(sn);
   }
 }

@@ -124,13 +124,10 @@ struct sim_endpoint {
 void sim_join(struct sim *sim, struct sim_endpoint *e);
 void sim_leave(struct sim *sim, struct sim_endpoint *e);
 
-/* Sends a line, newline included, that names its destination itself. Judged as Maelstrom judges what a node prints: if it would stop
- * listening to the sender, the sender is mute from now on. Borrows line. */
+/* Sends a line, newline included, that names its destination itself. Judged as Maelstrom judges what a node prints (process.clj,
+ * net/message.clj): if it would stop listening to the sender, the sender is mute from now on. That is a line that is not one line of JSON,
+ * has a wrong envelope or a key too many, a foreign src, or a dest that is not there. Borrows line. */
 void sim_send(struct sim *sim, struct sim_endpoint *from, struct slice line);
-
-/* Why a line would end the sender's voice under Maelstrom (process.clj, net/message.clj), or NULL: not one line of JSON, a wrong envelope,
- * a key too many, a foreign src, a dest that is not there. Fills in *e if the line is fine. */
-const char *sim_objection(struct sim *sim, const struct sim_endpoint *from, struct slice line, struct json_envelope *e);
 
 /* What faults do to the network. `from` and `to` are node indices. All but partitions concern nodes only as well: messages of clients and
  * services are never lost, duplicated or cut. */

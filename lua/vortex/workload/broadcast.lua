@@ -45,11 +45,12 @@ function M.topology(name, nodes)
 end
 
 function M.setup(test)
-  return { type = "topology", topology = M.topology(test.topology, test.nodes) }
+  test.topology_request = test.topology_request or { type = "topology", topology = M.topology(test.topology, test.nodes) }
+  return test.topology_request
 end
 
 function M.generator(test)
-  M.topology(test.topology, test.nodes) -- raises before anything begins
+  M.setup(test) -- raises before anything begins
   local element = -1
   return function(_, _, rand)
     if rand(2) == 0 then
