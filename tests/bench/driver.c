@@ -1,23 +1,31 @@
 /* Measures a node process from outside, through pipes. Used by scripts/bench; prints one line of numbers.
  *
- *   driver pump FILE COMMAND…            all lines of FILE, by `cat`: "lines seconds", lines being what came out
+ *   driver pump FILE COMMAND…            all lines of FILE, by `cat`: "lines seconds cpu_seconds", lines being what came out and the
+ *                                        processor time that of COMMAND alone
  *   driver rtt INIT LINE COUNT COMMAND…  one LINE at a time: "p50_ns p99_ns", over COUNT round trips
  *   driver startup INIT COUNT COMMAND…   from fork to the first reply: "median_ns minimum_ns"
  *   driver idle INIT COMMAND…            after the first reply and a second of silence: "rss_kb private_kb"
+ *   driver cost OUT COMMAND…             one run, stdout to OUT: "seconds cpu_seconds status"; the processor time is of all its processes
+ *   driver memory OUT COMMAND…           the same, looking at its processes: "largest_kb sum_kb status", most memory in use (VmHWM) of
+ *                                        one process, and of each process added up, pages that they share counted for each
  *
- * INIT and LINE are files of one line. Any failure ends with status 1 and a message. */
+ * INIT and LINE are files of one line. Any failure ends with status 1 and a message; of `cost` and `memory`, how COMMAND exits is a result.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define QUIET_MS 1000
 #define LIMIT_S  300 /* of one measurement: a node that never answers must not hold up the rest */
+#define LOOK_US  5000
+#define PIDS_MAX 64
 
 struct child {
   pid_t pid;
@@ -152,6 +160,11 @@ static long long *samples_new(int count)
   return samples;
 }
 
+static double cpu_seconds(const struct rusage *used)
+{
+  return (double)used->ru_utime.tv_sec + (double)used->ru_stime.tv_sec + (double)(used->ru_utime.tv_usec + used->ru_stime.tv_usec) / 1e6;
+}
+
 static void pump(const char *file, char **argv)
 {
   static char text[1 << 16];
@@ -174,9 +187,10 @@ static void pump(const char *file, char **argv)
   long long end = now_ns();
 
   int status;
+  struct rusage used;
   check(waitpid(feeder, &status, 0), "waitpid");
-  check(waitpid(node, &status, 0), "waitpid");
-  printf("%lld %.6f\n", lines, (double)(end - begin) / 1e9);
+  check(wait4(node, &status, 0, &used), "wait4");
+  printf("%lld %.6f %.6f\n", lines, (double)(end - begin) / 1e9, cpu_seconds(&used));
 }
 
 static void rtt(const char *init_path, const char *line_path, int count, char **argv)
@@ -221,8 +235,8 @@ static void startup(const char *init_path, int count, char **argv)
   printf("%lld %lld\n", samples[count / 2], samples[0]);
 }
 
-/* A line "NAME: 123 kB" of /proc/PID/status. */
-static long status_kb(pid_t pid, const char *name)
+/* A line "NAME: 123 kB" of /proc/PID/status; -1 if there is none: the process has ended, or is about to. */
+static long find_kb(pid_t pid, const char *name)
 {
   char path[64];
   char line[256];
@@ -230,7 +244,7 @@ static long status_kb(pid_t pid, const char *name)
   snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
   FILE *f = fopen(path, "r");
   if (f == NULL) {
-    die(path);
+    return -1;
   }
   while (fgets(line, sizeof line, f) != NULL) {
     if (strncmp(line, name, strlen(name)) == 0) {
@@ -238,6 +252,12 @@ static long status_kb(pid_t pid, const char *name)
     }
   }
   fclose(f);
+  return kb;
+}
+
+static long status_kb(pid_t pid, const char *name)
+{
+  long kb = find_kb(pid, name);
   if (kb < 0) {
     errno = 0;
     die("no such line in /proc/PID/status");
@@ -263,6 +283,79 @@ static void idle(const char *init_path, char **argv)
   finish(&c);
 }
 
+static pid_t spawn_to_file(const char *out, char **argv)
+{
+  int to = open(out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  check(to, out);
+  return spawn(argv, open("/dev/null", O_RDONLY | O_CLOEXEC), to);
+}
+
+static int exit_status(int status)
+{
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static void cost(const char *out, char **argv)
+{
+  int status;
+  struct rusage used;
+  long long begin = now_ns();
+  pid_t pid = spawn_to_file(out, argv);
+  check(wait4(pid, &status, 0, &used), "wait4"); /* with the children that it has waited for */
+  printf("%.6f %.6f %d\n", (double)(now_ns() - begin) / 1e9, cpu_seconds(&used), exit_status(status));
+}
+
+struct family {
+  pid_t pids[PIDS_MAX];
+  long peak_kb[PIDS_MAX];
+  size_t count;
+};
+
+/* Adds children that are not known yet. */
+static void meet_children(struct family *f, pid_t parent)
+{
+  char path[64];
+  int child;
+  snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)parent, (int)parent);
+  FILE *list = fopen(path, "r");
+  while (list != NULL && fscanf(list, "%d", &child) == 1) {
+    size_t i = 0;
+    while (i < f->count && f->pids[i] != child) {
+      i++;
+    }
+    if (i == f->count && f->count < PIDS_MAX) {
+      f->pids[f->count++] = child;
+    }
+  }
+  if (list != NULL) {
+    fclose(list);
+  }
+}
+
+static void memory(const char *out, char **argv)
+{
+  int status;
+  struct rusage used;
+  struct family f = {.count = 1};
+  pid_t pid = f.pids[0] = spawn_to_file(out, argv);
+  pid_t ended;
+  while ((ended = wait4(pid, &status, WNOHANG, &used)) == 0) {
+    for (size_t i = 0; i < f.count; i++) {
+      long kb = find_kb(f.pids[i], "VmHWM:");
+      f.peak_kb[i] = kb > f.peak_kb[i] ? kb : f.peak_kb[i];
+      meet_children(&f, f.pids[i]);
+    }
+    usleep(LOOK_US);
+  }
+  check(ended, "wait4");
+  long sum = 0;
+  for (size_t i = 0; i < f.count; i++) {
+    sum += f.peak_kb[i];
+  }
+  /* The kernel's own figure for the largest is exact; a look may have come before the peak. */
+  printf("%ld %ld %d\n", used.ru_maxrss, sum > used.ru_maxrss ? sum : used.ru_maxrss, exit_status(status));
+}
+
 int main(int argc, char **argv)
 {
   alarm(LIMIT_S);
@@ -274,6 +367,10 @@ int main(int argc, char **argv)
     startup(argv[2], atoi(argv[3]), argv + 4);
   } else if (argc >= 4 && strcmp(argv[1], "idle") == 0) {
     idle(argv[2], argv + 3);
+  } else if (argc >= 4 && strcmp(argv[1], "cost") == 0) {
+    cost(argv[2], argv + 3);
+  } else if (argc >= 4 && strcmp(argv[1], "memory") == 0) {
+    memory(argv[2], argv + 3);
   } else {
     fputs("usage: see the top of tests/bench/driver.c\n", stderr);
     return 2;

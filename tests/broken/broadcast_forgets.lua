@@ -4,7 +4,7 @@
 --
 --   vortex-lua test -w broadcast --node-count 5 --rate 100 --nemesis kill --seeds 20 \
 --     tests/broken/broadcast_forgets.lua
--- convicted of: were lost:
+-- convicted of: elements lost:
 local vortex = require "vortex"
 
 local GOSSIP_PERIOD = 0.2 -- seconds

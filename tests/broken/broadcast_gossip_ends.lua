@@ -4,7 +4,7 @@
 --
 --   vortex-lua test -w broadcast --node-count 5 --nemesis partition --seeds 5 \
 --     tests/broken/broadcast_gossip_ends.lua
--- convicted of: were lost:
+-- convicted of: elements lost:
 local vortex = require "vortex"
 
 local GOSSIP_PERIOD = 0.1 -- seconds

@@ -3,7 +3,7 @@
 -- and thrown away with it. No fault is needed.
 --
 --   vortex-lua test -w broadcast --node-count 5 --rate 50 --latency 20 --seeds 5 tests/broken/broadcast_inbox.lua
--- convicted of: were lost:
+-- convicted of: elements lost:
 local vortex = require "vortex"
 
 local seen = vortex.set()
@@ -28,7 +28,8 @@ vortex.on("news", function(msg)
 end)
 
 vortex.every(0.1, function()
-  for _, entry in ipairs(inbox) do
+  for i = 1, #inbox do
+    local entry = inbox[i]
     seen:add(entry.message)
     if entry.ours then
       spread(entry.message)

@@ -3,7 +3,7 @@
 --
 --   vortex-lua test -w broadcast --node-count 5 --nemesis partition --seeds 5 \
 --     tests/broken/broadcast_retry_once.lua
--- convicted of: were lost:
+-- convicted of: elements lost:
 local vortex = require "vortex"
 
 local seen = vortex.set()

@@ -1,7 +1,7 @@
 -- Echo that pads each text to a multiple of eight characters, to have it aligned, and takes the padding off again.
 -- The padding is two characters long, so a text of odd length is padded for ever: the handler never returns.
 --
---   vortex-lua test -w echo --node-count 1 --time-limit 10 --seeds 2 tests/broken/echo_endless.lua
+--   vortex-lua test -w echo --node-count 1 --rate 2 --time-limit 5 --seeds 2 tests/broken/echo_endless.lua
 -- convicted of: instructions
 local vortex = require "vortex"
 

@@ -2,7 +2,7 @@
 -- since the last time is forgotten when the node is killed.
 --
 --   vortex-lua test -w g-set --node-count 3 --rate 20 --nemesis kill --seeds 20 tests/broken/g_set_forgets.lua
--- convicted of: were lost:
+-- convicted of: elements lost:
 local vortex = require "vortex"
 
 local STORE_PERIOD = 1 -- seconds

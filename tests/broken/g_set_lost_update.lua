@@ -2,7 +2,7 @@
 -- the same time, the second one to write takes away what the first one added. No fault is needed.
 --
 --   vortex-lua test -w g-set --node-count 3 --rate 20 --latency 10 --seeds 5 tests/broken/g_set_lost_update.lua
--- convicted of: were lost:
+-- convicted of: elements lost:
 local vortex = require "vortex"
 
 local store = vortex.kv "lin-kv"

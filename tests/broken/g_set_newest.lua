@@ -3,7 +3,7 @@
 --
 --   vortex-lua test -w g-set --node-count 3 --rate 10 --nemesis partition,loss --seeds 5 \
 --     tests/broken/g_set_newest.lua
--- convicted of: were lost:
+-- convicted of: elements lost:
 local vortex = require "vortex"
 
 local elements = vortex.crdt.g_set.new()
