@@ -1,22 +1,23 @@
--- Runs every measurement of vortex-lua beside its reference and prints one table. Called by scripts/bench, from the top
--- of the checkout:
---   lua5.4 tests/bench/report.lua VORTEX WORK [--quick] [--callgrind] [--json FILE]
+-- Runs every measurement of vortex-lua beside its reference and prints tables. Called by scripts/bench, from the top of
+-- the checkout:
+--   lua5.4 tests/bench/report.lua VORTEX WORK [--quick] [--callgrind] [--only node|simulator] [--json FILE]
 -- VORTEX is the binary, WORK a folder with the programs `driver` and `copyback`, where inputs are made too.
 --
 -- Ours and the references take turns within a round, so that a noisy spell of the machine meets both; a ratio is the
 -- median of the rounds' ratios. Exit status: 0 if everything could be measured, whether or not a bar was reached.
+package.path = "tests/bench/?.lua;" .. package.path
+local simulator = require "simulator"
+local tools = require "tools"
+
+local fail, run, has, median, ratio, note = tools.fail, tools.run, tools.has, tools.median, tools.ratio, tools.note
+
 local vortex, work = arg[1], arg[2]
-local quick, callgrind, json_path = false, false, nil
+local driver = tools.driver(work)
+local quick, callgrind, only, json_path = false, false, nil, nil
 
 local TRANSCRIPTS = "../shared/transcripts"
 local ECHO = "examples/echo.lua"
 local LUA_ECHO = "lua5.4 tests/bench/bare_echo.lua"
-
----Ends with a message.
-local function fail(format, ...)
-  io.stderr:write("bench: ", string.format(format, ...), "\n")
-  os.exit(1)
-end
 
 local i = 3
 while arg[i] do
@@ -27,53 +28,13 @@ while arg[i] do
   elseif arg[i] == "--json" and arg[i + 1] then
     i = i + 1
     json_path = arg[i]
+  elseif arg[i] == "--only" and (arg[i + 1] == "node" or arg[i + 1] == "simulator") then
+    i = i + 1
+    only = arg[i]
   else
-    fail("unknown option '%s'; there are --quick, --callgrind and --json FILE", arg[i])
+    fail("unknown option '%s'; there are --quick, --callgrind, --only node|simulator and --json FILE", arg[i])
   end
   i = i + 1
-end
-
----The output of a command that must succeed.
-local function run(format, ...)
-  local command = string.format(format, ...)
-  local pipe = assert(io.popen(command))
-  local text = pipe:read "a"
-  if not pipe:close() then
-    fail("failed: %s", command)
-  end
-  return text
-end
-
----The numbers in the output of the driver.
-local function driver(format, ...)
-  local numbers = {}
-  for number in run(work .. "/driver " .. format, ...):gmatch "%S+" do
-    numbers[#numbers + 1] = tonumber(number)
-  end
-  return table.unpack(numbers)
-end
-
-local function has(command)
-  return os.execute(command .. " >/dev/null 2>&1") == true
-end
-
-local function median(values)
-  local sorted = table.move(values, 1, #values, 1, {})
-  table.sort(sorted)
-  return sorted[(#sorted + 1) // 2]
-end
-
----Medians of the rounds' quotients a[r] / b[r].
-local function ratio(a, b)
-  local quotients = {}
-  for r = 1, #a do
-    quotients[r] = a[r] / b[r]
-  end
-  return median(quotients)
-end
-
-local function note(text)
-  io.stderr:write("bench: ", text, "\n")
 end
 
 ---@class row
@@ -115,7 +76,7 @@ local function echo_rate()
   for _, node in ipairs(nodes) do
     node.rates = {}
   end
-  note(string.format("echo, %d requests, %d rounds", count, rounds))
+  note("echo, %d requests, %d rounds", count, rounds)
   for r = 1, rounds do
     for _, node in ipairs(nodes) do
       local lines, seconds = driver("pump %s %s", requests, node.command)
@@ -143,7 +104,7 @@ end
 local function round_trip()
   local count, rounds = quick and 5000 or 20000, quick and 3 or 5
   local p50, p99, base50, base99, over = {}, {}, {}, {}, {}
-  note(string.format("round trip, %d messages, %d rounds", count, rounds))
+  note("round trip, %d messages, %d rounds", count, rounds)
   for r = 1, rounds do
     p50[r], p99[r] = driver("rtt %s %s %d %s %s", init, line, count, vortex, ECHO)
     base50[r], base99[r] = driver("rtt %s %s %d %s/copyback", init, line, count, work)
@@ -216,9 +177,7 @@ local function instructions()
   local function collected(count, command)
     local requests = work .. "/callgrind.ndjson"
     run("lua5.4 tests/bench/make_echo.lua %d >%s", count, requests)
-    local tool = "valgrind --tool=callgrind --callgrind-out-file=" .. work .. "/callgrind.out"
-    local text = run("cat %s | %s %s 2>&1 >/dev/null", requests, tool, command)
-    return tonumber(text:match "Collected : (%d+)") or fail("no figure from callgrind:\n%s", text)
+    return tools.instructions(work, command .. " <" .. requests)
   end
   local function per_message(command)
     return (collected(many, command) - collected(few, command)) / (many - few)
@@ -230,48 +189,34 @@ local function instructions()
   }
 end
 
-local function number(value)
-  if not value then
-    return "-"
-  end
-  return string.format(value >= 1000 and "%.0f" or "%.1f", value)
-end
-
-local function print_table()
+local function print_rows()
   local lines = { { "what", "unit", "vortex-lua", "reference", "", "ratio", "bar", "" } }
   for _, r in ipairs(rows) do
     local quotient = r.ratio and string.format("%.2f", r.ratio) or "-"
-    local verdict = r.ok == nil and "" or r.ok and "ok" or "below"
     lines[#lines + 1] = {
-      r.what, r.unit, number(r.ours), number(r.reference), r.reference_name, quotient, r.bar, verdict,
+      r.what, r.unit, tools.number(r.ours), tools.number(r.reference), r.reference_name, quotient, r.bar, tools.verdict(r.ok),
     }
   end
-  local widths = {}
-  for _, cells in ipairs(lines) do
-    for column, cell in ipairs(cells) do
-      widths[column] = math.max(widths[column] or 0, #cell)
-    end
-  end
-  local to_the_right = { [3] = true, [4] = true, [6] = true }
-  for _, cells in ipairs(lines) do
-    local padded = {}
-    for column, cell in ipairs(cells) do
-      padded[column] = string.format("%" .. (to_the_right[column] and "" or "-") .. widths[column] .. "s", cell)
-    end
-    print((table.concat(padded, "  "):gsub("%s+$", "")))
-  end
+  tools.print_table(lines, { [3] = true, [4] = true, [6] = true })
 end
 
-echo_rate()
-round_trip()
-codec()
-start_up()
-if callgrind then
-  instructions()
+local results = {}
+if only ~= "simulator" then
+  echo_rate()
+  round_trip()
+  codec()
+  start_up()
+  if callgrind then
+    instructions()
+  end
+  print_rows()
+  results.node = rows
 end
-print_table()
+if only ~= "node" then
+  results.simulator = simulator.measure { vortex = vortex, work = work, quick = quick, callgrind = callgrind }
+end
 if json_path then
   local file = assert(io.open(json_path, "w"))
-  file:write(require("cjson").encode(rows), "\n")
+  file:write(require("cjson").encode(results), "\n")
   file:close()
 end

@@ -286,6 +286,20 @@ function T.test_every_type_of_operation_must_succeed_once_if_it_was_tried()
   lu.assertEquals(result.reason, "no operation succeeded of type generate")
 end
 
+-- As in Maelstrom: what the clients then see decides.
+function T.test_a_node_that_was_muted_is_a_warning()
+  local line = ("x"):rep(500)
+  local facts = { refused = { { node = "n0", why = "no such destination: n9", line = line, time = 1500000000 } } }
+  local result = with_ids(1, 0):verdict(facts)
+  lu.assertEquals(result.valid, true)
+  lu.assertStrContains(
+    result.text,
+    "warning: n0 sent a line that Maelstrom refuses at 1,500.0 ms, and nothing of it is heard after that: no such destination: n9"
+  )
+  lu.assertStrContains(result.text, "  " .. ("x"):rep(100))
+  lu.assertNotStrContains(result.text, ("x"):rep(200))
+end
+
 function T.test_surroundings_make_a_run_invalid()
   local function reason(facts)
     local result = with_ids(1, 0):verdict(facts)
@@ -298,13 +312,6 @@ function T.test_surroundings_make_a_run_invalid()
   local line, text = reason { crashes = { { node = 1, what = "ended", text = "oops\nhere" } } }
   lu.assertEquals(line, "n1 ended")
   lu.assertStrContains(text, "  oops\n  here\n")
-  line, text = reason {
-    refused = { { node = "n0", why = "no such destination: n9", line = ("x"):rep(500), time = 1500000000 } },
-  }
-  lu.assertStrContains(line, "n0 sent a line that Maelstrom refuses at 1,500.0 ms, and nothing of it is heard after that")
-  lu.assertStrContains(line, "no such destination: n9")
-  lu.assertStrContains(text, "  " .. ("x"):rep(100))
-  lu.assertNotStrContains(text, ("x"):rep(200))
   lu.assertEquals(
     with_ids(1, 0):verdict({ started = {}, crashes = {}, refused = {}, liveness = {}, warnings = {} }).valid,
     true

@@ -112,21 +112,22 @@ local function crashes(test, entries, problems)
   end
 end
 
-local function muted(test, entries, problems)
+-- Maelstrom says nothing of a node that it does not listen to any more: that is a matter of what its clients then see.
+local function muted(test, entries)
+  local warnings = {}
   for i, entry in ipairs(entries) do
     if i > 3 then
-      problems[#problems + 1] = problem(("… and %d lines more were refused"):format(#entries - 3))
+      warnings[i] = ("… and %d lines more were refused"):format(#entries - 3)
       break
     end
-    problems[#problems + 1] = problem(
-      ("%s sent a line that Maelstrom refuses at %s ms, and nothing of it is heard after that: %s"):format(
-        node_name(test, entry.node),
-        words.ms(entry.time),
-        entry.why
-      ),
-      { words.shortened(entry.line, LINE_SHOWN) }
+    warnings[i] = ("%s sent a line that Maelstrom refuses at %s ms, and nothing of it is heard after that: %s\n  %s"):format(
+      node_name(test, entry.node),
+      words.ms(entry.time),
+      entry.why,
+      words.shortened(entry.line, LINE_SHOWN)
     )
   end
+  return warnings
 end
 
 -- What went wrong around the operations.
@@ -135,7 +136,6 @@ local function surroundings(test, facts, problems)
     problems[#problems + 1] = problem("no answer to init from " .. node_names(test, facts.started))
   end
   crashes(test, facts.crashes or {}, problems)
-  muted(test, facts.refused or {}, problems)
   for _, failure in ipairs(test.setup_failures or {}) do
     problems[#problems + 1] = problem(failure)
   end
@@ -228,7 +228,7 @@ end
 function M.give(workload, test, history, malformed, facts)
   local counts = report.count(history)
   local result = workload.check(history, test)
-  local problems, warnings = {}, {}
+  local problems, warnings = {}, muted(test, facts.refused or {})
   surroundings(test, facts, problems)
   if result.valid ~= true then
     problems[#problems + 1] = result
