@@ -55,6 +55,7 @@ struct lab_config {
 };
 
 /* A turn of a script that is stopped: VM instructions between two returns to the simulator. */
-#define LAB_TURN_INSTRUCTIONS 100000000
+#define LAB_TURN_INSTRUCTIONS      100000000
+#define LAB_TURN_INSTRUCTIONS_TEXT "100,000,000"
 
 #endif

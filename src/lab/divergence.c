@@ -74,5 +74,6 @@ static bool compare(const char *folder_a, const char *folder_b, const char *name
 
 bool lab_divergence_find(const char *folder_a, const char *folder_b, struct buf *out)
 {
-  return compare(folder_a, folder_b, "messages.jsonl", out) || compare(folder_a, folder_b, "history.jsonl", out);
+  return compare(folder_a, folder_b, "messages.jsonl", out) || compare(folder_a, folder_b, "events.jsonl", out) ||
+         compare(folder_a, folder_b, "history.jsonl", out);
 }

@@ -118,23 +118,27 @@ void facts_push(void *lua, void *arg)
   }
 }
 
+static void add_first_error(const struct trial *t, unsigned node, struct buf *text)
+{
+  const struct buf *error = &t->record.node_error[node];
+  if (error->len > 0) {
+    buf_printf(text, "; the first error in its log, %.*s", (int)error->len, error->data);
+  }
+}
+
 /* Nodes that ended by themselves, or were stopped. */
 void facts_collect_crashes(struct trial *t)
 {
   for (unsigned i = 0; i < t->config->nodes; i++) {
     if (members_ran_away(t->members, i)) {
       struct crash *c = facts_add_crash(t, i, "ran away");
-      buf_printf(&c->text, "a handler ran more than %d instructions without a pause", LAB_TURN_INSTRUCTIONS);
-      if (t->record.first_error.len > 0) {
-        buf_printf(&c->text, "; the first error in the log: %.*s", (int)t->record.first_error.len, t->record.first_error.data);
-      }
+      buf_append_str(&c->text, "a handler ran more than " LAB_TURN_INSTRUCTIONS_TEXT " instructions without a pause");
+      add_first_error(t, i, &c->text);
     }
     if (sim_node_exited(members_node(t->members, i))) {
       struct crash *c = facts_add_crash(t, i, "ended");
       buf_append_str(&c->text, "its process ended; Maelstrom ends the whole run then");
-      if (t->record.first_error.len > 0) {
-        buf_printf(&c->text, "; the first error in the log: %.*s", (int)t->record.first_error.len, t->record.first_error.data);
-      }
+      add_first_error(t, i, &c->text);
     }
   }
 }

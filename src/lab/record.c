@@ -80,33 +80,51 @@ static void on_message(void *self, enum sim_fate fate, uint64_t id, struct slice
   show_message(r, fate, line, why);
 }
 
+static void write_event(struct record *r, const char *kind, const char *who, struct slice what)
+{
+  if (r->events == NULL) {
+    return;
+  }
+  buf_clear(&r->line);
+  buf_printf(&r->line, "{\"time\":%llu,\"kind\":\"%s\",\"who\":\"%s\",\"what\":", (unsigned long long)shown_ns(r), kind, who);
+  json_write_text(&r->line, what);
+  buf_append_str(&r->line, "}\n");
+  fwrite(r->line.data, 1, r->line.len, r->events);
+}
+
+static void note_error(struct record *r, unsigned node, const char *name, struct slice text)
+{
+  if (r->errors++ == 0) {
+    buf_printf(&r->first_error, "%s at %.3f s: %.*s", name, shown_s(r), (int)text.len, text.ptr);
+  }
+  if (r->node_error[node].len == 0) {
+    buf_printf(&r->node_error[node], "at %.3f s: %.*s", shown_s(r), (int)text.len, text.ptr);
+  }
+}
+
 static void on_log(void *self, unsigned node, enum log_level level, struct slice text)
 {
   struct record *r = self;
-  unsigned name = r->config->first_name + node;
-  if (level == LOG_ERROR && r->errors++ == 0) {
-    buf_printf(&r->first_error, "n%u at %.3f s: %.*s", name, shown_s(r), (int)text.len, text.ptr);
+  char name[16];
+  snprintf(name, sizeof name, "n%u", r->config->first_name + node);
+  if (level == LOG_ERROR) {
+    note_error(r, node, name, text);
   }
   if (r->config->log_stderr) {
-    fprintf(stderr, "%10.6f n%u %-5s %.*s\n", shown_s(r), name, levels[level], (int)text.len, text.ptr);
+    fprintf(stderr, "%10.6f %s %-5s %.*s\n", shown_s(r), name, levels[level], (int)text.len, text.ptr);
   }
   if (r->logs != NULL && r->logs[node] != NULL) {
     fprintf(r->logs[node], "%10.6f %-5s %.*s\n", shown_s(r), levels[level], (int)text.len, text.ptr);
   }
+  write_event(r, levels[level], name, text);
 }
 
 static void note_event(struct record *r, const char *kind, const char *who, const char *what)
 {
   if (r->config->log_stderr) {
-    fprintf(stderr, "%10.6f %s %s\n", shown_s(r), who, what);
+    fprintf(stderr, "%10.6f %s %s%s\n", shown_s(r), who, strcmp(kind, "fault-end") == 0 ? "ends " : "", what);
   }
-  if (r->events != NULL) {
-    buf_clear(&r->line);
-    buf_printf(&r->line, "{\"time\":%llu,\"kind\":\"%s\",\"who\":\"%s\",\"what\":", (unsigned long long)shown_ns(r), kind, who);
-    json_write_text(&r->line, slice_of(what, strlen(what)));
-    buf_append_str(&r->line, "}\n");
-    fwrite(r->line.data, 1, r->line.len, r->events);
-  }
+  write_event(r, kind, who, slice_of(what, strlen(what)));
 }
 
 static void on_node(void *self, unsigned node, const char *what)
@@ -120,7 +138,7 @@ static void on_node(void *self, unsigned node, const char *what)
 static void on_fault(void *self, bool begins, const char *what)
 {
   struct record *r = self;
-  note_event(r, begins ? "fault" : "fault-end", begins ? "nemesis begins" : "nemesis ends", what);
+  note_event(r, begins ? "fault" : "fault-end", "nemesis", what);
   if (r->fault != NULL) {
     r->fault(r->arg, begins, what);
   }
@@ -167,6 +185,10 @@ int record_open(struct record *r, const struct lab_config *config, struct buf *w
 {
   *r = (struct record){.config = config};
   r->observer = (struct sim_observer){.self = r, .message = on_message, .log = on_log, .node = on_node, .fault = on_fault};
+  r->node_error = calloc(config->nodes, sizeof *r->node_error);
+  if (r->node_error == NULL) {
+    abort();
+  }
   if (config->keep == NULL) {
     return 0;
   }
@@ -211,6 +233,10 @@ void record_close(struct record *r)
     buf_free(&r->refused[i].from);
     buf_free(&r->refused[i].line);
   }
+  for (unsigned i = 0; i < r->config->nodes; i++) {
+    buf_free(&r->node_error[i]);
+  }
+  free(r->node_error);
   buf_free(&r->first_error);
   buf_free(&r->line);
 }

@@ -2,7 +2,7 @@
  * a folder (--keep):
  *
  *   messages.jsonl     every fate of every message, one object a line
- *   events.jsonl       starts, kills, pauses, clocks and faults
+ *   events.jsonl       starts, kills, pauses, clocks, faults, and what was logged
  *   node-logs/nK.log   what the nodes logged
  */
 #ifndef VORTEX_LAB_RECORD_H
@@ -37,7 +37,8 @@ struct record {
   struct record_refused refused[RECORD_REFUSED_MAX];
   size_t refused_count;
   uint64_t errors; /* log entries of level error */
-  struct buf first_error;
+  struct buf first_error; /* of all nodes */
+  struct buf *node_error; /* per node: its first one */
   FILE *messages; /* NULL = not kept */
   FILE *events;
   FILE **logs; /* one per node */

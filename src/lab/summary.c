@@ -2,18 +2,29 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lab/progress.h"
 
+/* Keeps the findings of the lowest seeds, in their order: which run ends first is chance. */
 void lab_summary_add(struct lab_summary *s, uint64_t seed, bool twice, const char *label, struct slice reason)
 {
-  if (s->finding_count < LAB_FINDINGS_SHOWN) {
-    struct buf words = {0};
-    buf_printf(&words, "%s: %.*s", label, (int)reason.len, reason.ptr);
-    buf_append_char(&words, '\0');
-    s->findings[s->finding_count] = (struct lab_finding){.seed = seed, .twice = twice, .text = words.data};
-  }
+  size_t kept = s->finding_count < LAB_FINDINGS_SHOWN ? (size_t)s->finding_count : LAB_FINDINGS_SHOWN;
+  size_t place = kept;
   s->finding_count++;
+  while (place > 0 && s->findings[place - 1].seed > seed) {
+    place--;
+  }
+  if (place == LAB_FINDINGS_SHOWN) {
+    return;
+  }
+  if (kept == LAB_FINDINGS_SHOWN) {
+    free(s->findings[--kept].text);
+  }
+  memmove(&s->findings[place + 1], &s->findings[place], (kept - place) * sizeof *s->findings);
+  struct buf words = {0};
+  buf_printf(&words, "%s: %.*s%c", label, (int)reason.len, reason.ptr, '\0');
+  s->findings[place] = (struct lab_finding){.seed = seed, .twice = twice, .text = words.data};
 }
 
 uint64_t lab_summary_failures(const struct lab_summary *s)
@@ -32,7 +43,7 @@ int lab_summary_status(const struct lab_summary *s, bool complete)
   return s->verdicts[LAB_UNKNOWN] > 0 || s->runs == 0 || !complete ? LAB_EXIT_UNKNOWN : LAB_EXIT_VALID;
 }
 
-static void write_findings(const struct lab_summary *s, const struct lab_campaign *c, struct buf *out)
+static void write_findings(const struct lab_summary *s, struct buf *out)
 {
   uint64_t shown = s->finding_count < LAB_FINDINGS_SHOWN ? s->finding_count : LAB_FINDINGS_SHOWN;
   if (shown == 0 || (shown == 1 && s->has_best)) { /* that one has just been told */
@@ -47,9 +58,7 @@ static void write_findings(const struct lab_summary *s, const struct lab_campaig
   }
   buf_append_str(out, ":\n");
   for (uint64_t i = 0; i < shown; i++) {
-    buf_printf(out, "  seed %" PRIu64 ": %s\n    ", s->findings[i].seed, s->findings[i].text);
-    lab_campaign_command(c, s->findings[i].seed, s->findings[i].twice, out);
-    buf_append_char(out, '\n');
+    buf_printf(out, "  seed %" PRIu64 ": %s\n", s->findings[i].seed, s->findings[i].text);
   }
   buf_append_char(out, '\n');
 }
@@ -127,7 +136,7 @@ void lab_summary_write(const struct lab_summary *s, const struct lab_campaign *c
     buf_append_slice(out, buf_slice(&s->best));
     buf_append_str(out, "----\n\n");
   }
-  write_findings(s, c, out);
+  write_findings(s, out);
   write_counts(s, out);
   if (s->virtual_ns > 0) {
     write_speed(s, out);

@@ -19,7 +19,7 @@ struct lab_summary {
   uint64_t diverged;                 /* of them: NONDETERMINISM */
   uint64_t virtual_ns, real_ns, messages;
   bool interrupted;
-  struct lab_finding findings[LAB_FINDINGS_SHOWN]; /* the first of them */
+  struct lab_finding findings[LAB_FINDINGS_SHOWN]; /* of the lowest seeds, in their order */
   uint64_t finding_count;                          /* all that is not valid */
 
   /* The report of the run that is to be looked at first: of those that failed, the one that took least virtual time. */
