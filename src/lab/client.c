@@ -6,6 +6,8 @@
 #include "base/assert.h"
 #include "json/write.h"
 
+#define LINE_KEPT_BYTES 4096 /* a larger line is not kept for the next one: a thousand clients wait for the answer to a large topology */
+
 struct client {
   struct sim *sim;
   struct sim_endpoint endpoint;
@@ -89,6 +91,9 @@ void client_request(struct client *c, struct slice members, uint64_t timeout_ns)
   json_write_integer(&c->line, (int64_t)++c->last_id);
   buf_append_slice(&c->line, SLICE("}}\n"));
   sim_send(c->sim, &c->endpoint, buf_slice(&c->line));
+  if (c->line.cap > LINE_KEPT_BYTES) {
+    buf_free(&c->line);
+  }
 }
 
 void client_renew(struct client *c)

@@ -112,7 +112,7 @@ void facts_push(void *lua, void *arg)
   lua_setfield(L, -2, "crashes");
   push_faults(L, t);
   lua_setfield(L, -2, "faults");
-  if (t->phase == PHASE_FINAL && t->config->fault_count > 0) {
+  if (t->phase == PHASE_FINAL && t->config->fault_count > 0 && !t->over) {
     push_liveness(L, t);
     lua_setfield(L, -2, "liveness");
   }

@@ -100,6 +100,9 @@ static void note_error(struct record *r, unsigned node, const char *name, struct
   if (r->node_error[node].len == 0) {
     buf_printf(&r->node_error[node], "at %.3f s: %.*s", shown_s(r), (int)text.len, text.ptr);
   }
+  if (r->error != NULL) {
+    r->error(r->arg, node);
+  }
 }
 
 static void on_log(void *self, unsigned node, enum log_level level, struct slice text)

@@ -30,16 +30,17 @@ struct record {
   uint64_t start_ns; /* the zero of the times that are shown */
   struct sim_observer observer;
 
-  /* Is told of faults as well. NULL = nobody. */
+  /* Who is told as well; NULL = nobody. */
   void (*fault)(void *arg, bool begins, const char *what);
+  void (*error)(void *arg, unsigned node); /* an entry of level error, when it has been noted */
   void *arg;
 
   struct record_refused refused[RECORD_REFUSED_MAX];
   size_t refused_count;
-  uint64_t errors; /* log entries of level error */
+  uint64_t errors;        /* log entries of level error */
   struct buf first_error; /* of all nodes */
   struct buf *node_error; /* per node: its first one */
-  FILE *messages; /* NULL = not kept */
+  FILE *messages;         /* NULL = not kept */
   FILE *events;
   FILE **logs; /* one per node */
   struct buf line;

@@ -56,6 +56,9 @@ static void write_end(const struct lab_outcome *o, struct buf *out)
 {
   if (o->kind == LAB_STUCK) {
     buf_append_str(out, "the run did not end and was killed");
+  } else if (o->status == LAB_EXIT_ENDLESS) {
+    buf_append_str(out, "a node ran away: for ten seconds of processor time it was in one turn, where its instructions are not counted (a "
+                        "finaliser, or a function of C such as string.find)");
   } else if (o->signal != 0) {
     buf_printf(out, "the process died of %s", lab_signal_name(o->signal));
   } else {

@@ -242,7 +242,7 @@ static bool any_waits(const struct trial *t)
 static void run_errands(struct trial *t, uint64_t timeout_ns)
 {
   uint64_t deadline = sim_now(t->sim) + timeout_ns;
-  while (t->waiting > 0 && sim_now(t->sim) < deadline) {
+  while (t->waiting > 0 && !t->over && sim_now(t->sim) < deadline) {
     sim_run(t->sim, deadline);
   }
   clear_errands(t, true);
@@ -310,7 +310,7 @@ static void load(struct trial *t)
     t->nemesis = sim_nemesis_new(t->sim, &nemesis);
   }
   /* In pieces, to take errands that are over out of the network. */
-  while (sim_now(t->sim) < t->load_end_ns && workload_error(t->workload).len == 0) {
+  while (sim_now(t->sim) < t->load_end_ns && !t->over && workload_error(t->workload).len == 0) {
     uint64_t until = sim_now(t->sim) + SIM_S;
     sim_run(t->sim, until < t->load_end_ns ? until : t->load_end_ns);
     clear_errands(t, false);
@@ -324,7 +324,7 @@ static void heal_and_drain(struct trial *t)
     sim_nemesis_heal(t->nemesis);
   }
   uint64_t deadline = sim_now(t->sim) + workload_reply_timeout_ns(t->workload) + SIM_S;
-  while (any_waits(t) && sim_now(t->sim) < deadline) {
+  while (any_waits(t) && !t->over && sim_now(t->sim) < deadline) {
     sim_run(t->sim, sim_now(t->sim) + 10 * SIM_MS);
   }
   for (unsigned i = 0; i < t->config->clients; i++) {
@@ -391,6 +391,15 @@ static void keep_history(struct trial *t)
 
 /* ---- one run ---- */
 
+static void on_error(void *arg, unsigned node)
+{
+  struct trial *t = arg;
+  if (members_ran_away(t->members, node)) {
+    t->over = true;
+    sim_stop(t->sim);
+  }
+}
+
 static void on_fault(void *arg, bool begins, const char *what)
 {
   struct trial *t = arg;
@@ -431,6 +440,7 @@ static void open_workload(struct trial *t)
   struct workload_hooks hooks = {t, hook_request, hook_leave, hook_now, hook_random};
   t->workload = workload_new(t->config, &hooks, names, t->cache);
   t->record.fault = on_fault;
+  t->record.error = on_error;
   t->record.arg = t;
   free(names);
 }
@@ -474,9 +484,13 @@ static void run(struct trial *t, struct lab_result *result)
   if (t->crash_count == 0) {
     set_up(t);
   }
-  if (t->crash_count == 0 && !t->setup_failed) {
+  if (t->crash_count == 0 && !t->setup_failed && !t->over) {
     load(t);
+  }
+  if (t->phase == PHASE_LOAD && !t->over) {
     heal_and_drain(t);
+  }
+  if (t->phase == PHASE_DRAIN && !t->over) {
     final_operations(t);
   }
   running = NULL;

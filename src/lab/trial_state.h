@@ -67,6 +67,7 @@ struct trial {
   struct errand *errands;
   unsigned errand_count;
   bool setup_failed;
+  bool over;        /* a script ran away: each further handler would take as long, and nothing would be learned */
   unsigned waiting; /* errands that the run waits for */
   struct buf init_ids;
   bool *served; /* per node: it did something useful in the final phase */

@@ -7,10 +7,11 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#define TICK_US      50000
-#define TICKS_STUCK  2
-#define TEXT_MAX     (UINT64_C(64) << 20)
-#define RESULT_MAGIC UINT64_C(0x766f727465783031)
+#define TICK_US       50000
+#define TICKS_STUCK   2
+#define TICKS_ENDLESS 200 /* ten seconds: a hundred million instructions take much less */
+#define TEXT_MAX      (UINT64_C(64) << 20)
+#define RESULT_MAGIC  UINT64_C(0x766f727465783031)
 
 struct task_wire {
   uint64_t seed;
@@ -30,6 +31,7 @@ struct result_wire {
 static uint64_t (*volatile watched)(void); /* NULL = nothing to watch */
 static volatile uint64_t seen;
 static volatile int still;
+static volatile int patience = TICKS_STUCK;
 
 static void on_tick(int signal)
 {
@@ -42,8 +44,8 @@ static void on_tick(int signal)
   if (now == 0 || now != seen) {
     seen = now;
     still = 0;
-  } else if (++still >= TICKS_STUCK) {
-    _exit(LAB_EXIT_STUCK);
+  } else if (++still >= patience) {
+    _exit(patience == TICKS_STUCK ? LAB_EXIT_STUCK : LAB_EXIT_ENDLESS);
   }
 }
 
@@ -162,7 +164,8 @@ void lab_worker_serve(const struct lab_worker *w)
   while (next_task(w->tasks_fd, &task, &keep)) {
     struct lab_result result = {0};
     still = 0;
-    watched = task.flags & LAB_TASK_EXACT ? NULL : w->progress;
+    patience = task.flags & LAB_TASK_EXACT ? TICKS_ENDLESS : TICKS_STUCK;
+    watched = w->progress;
     w->run(w->arg, &task, &result);
     watched = NULL;
     if (!send_result(w->results_fd, &result)) {

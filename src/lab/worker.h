@@ -33,6 +33,10 @@ struct lab_worker {
 /* The exit status of a worker whose run has burnt processor time without getting on. */
 #define LAB_EXIT_STUCK 94
 
+/* The exit status of one that counted instructions, and did not get on either for ten seconds of processor time: what ran cannot be counted
+ * (a finaliser, a function of C). */
+#define LAB_EXIT_ENDLESS 95
+
 /* Serves until there are no more tasks, then ends the process (without flushing stdio or running atexit functions: it may be a fork). */
 _Noreturn void lab_worker_serve(const struct lab_worker *w);
 

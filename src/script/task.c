@@ -56,6 +56,17 @@ static void release(struct script *s, struct task *t)
   s->live--;
 }
 
+/* Gives a task a new coroutine. One that was stopped by an error out of its count hook never has a hook called again: Lua takes it to be in
+ * the hook still. */
+static void renew(struct script *s, struct task *t)
+{
+  map_remove(&s->by_thread, (uint64_t)(uintptr_t)t->co);
+  luaL_unref(s->L, LUA_REGISTRYINDEX, t->ref);
+  t->co = lua_newthread(s->L);
+  t->ref = luaL_ref(s->L, LUA_REGISTRYINDEX);
+  map_put(&s->by_thread, (uint64_t)(uintptr_t)t->co, t);
+}
+
 void task_free_all(struct script *s)
 {
   while (s->tasks != NULL) {
@@ -183,6 +194,9 @@ static void raised(struct script *s, struct task *t)
   reset(s, t);
   lua_pop(s->L, 1);
   release(s, t);
+  if (s->turn_over) {
+    renew(s, t);
+  }
 }
 
 /* Runs a task until it yields or ends. */

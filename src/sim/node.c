@@ -7,7 +7,8 @@
 #include "base/assert.h"
 #include "sim/internal.h"
 
-#define CAUSE_WAKE UINT64_C(0x77616b65)
+#define CAUSE_WAKE   UINT64_C(0x77616b65)
+#define WAKE_COST_NS (100 * SIM_US) /* between two wake-ups, so that a loop of sleep(0) does not freeze time */
 
 /* A line that arrived while the node was paused. */
 struct held {
@@ -37,6 +38,7 @@ struct sim_node {
 
   struct sim_event *wake;
   uint64_t wake_ns;   /* when it is posted for, in the world's time */
+  uint64_t woke_ns;   /* the last wake-up */
   uint64_t wanted_ns; /* what the node asked for, likewise; UINT64_MAX = nothing */
   struct held *held;
   struct held **held_last;
@@ -124,6 +126,7 @@ static void wake(void *arg)
     return;
   }
   sn->wanted_ns = UINT64_MAX;
+  sn->woke_ns = sn->sim->now_ns;
   node_wake(sn->node);
   look_whether_it_ended(sn);
 }
@@ -143,8 +146,9 @@ static void post_wake(struct sim_node *sn)
     return;
   }
   uint64_t key = mix_pair(sim_random_of(sn->sim, CAUSE_WAKE, sn->endpoint.index, sn->incarnation), sn->wanted_ns);
-  sn->wake_ns = sn->wanted_ns;
-  sn->wake = sim_post_key(sn->sim, sn->wanted_ns, key, wake, sn, NULL);
+  uint64_t soonest = sn->woke_ns + WAKE_COST_NS;
+  sn->wake_ns = sn->wanted_ns > soonest ? sn->wanted_ns : soonest;
+  sn->wake = sim_post_key(sn->sim, sn->wake_ns, key, wake, sn, NULL);
 }
 
 static void cancel_wake(struct sim_node *sn)

@@ -2,7 +2,7 @@
 -- except what it had acknowledged to its client and not yet passed on. A kill in that fraction of a second takes the
 -- message with it.
 --
---   vortex-lua test -w broadcast --node-count 5 --rate 100 --nemesis kill --seeds 20 \
+--   vortex-lua test -w broadcast --node-count 5 --rate 100 --nemesis kill --seeds 5 \
 --     tests/broken/broadcast_forgets.lua
 -- convicted of: elements lost:
 local vortex = require "vortex"

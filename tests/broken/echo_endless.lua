@@ -1,19 +1,16 @@
--- Echo that pads each text to a multiple of eight characters, to have it aligned, and takes the padding off again.
--- The padding is two characters long, so a text of odd length is padded for ever: the handler never returns.
+-- Echo that takes its time: a task of its own wakes up a little later and says so, and the handler looks whether it
+-- has. But while a handler runs nothing else does, tasks least of all: it looks for ever. (vortex.sleep would let
+-- them run.)
 --
---   vortex-lua test -w echo --node-count 1 --rate 2 --time-limit 5 --seeds 2 tests/broken/echo_endless.lua
--- convicted of: instructions
+--   vortex-lua test -w echo --node-count 1 --rate 1 --time-limit 3 --seeds 2 tests/broken/echo_endless.lua
+-- convicted of: 100,000,000 instructions without a pause
 local vortex = require "vortex"
 
-local function aligned(length)
-  while length % 8 ~= 0 do
-    length = length + 2
-  end
-  return length
-end
-
 vortex.on("echo", function(msg)
-  local text = tostring(msg.body.echo)
-  local padded = text .. (" "):rep(aligned(#text) - #text)
-  return { echo = padded:sub(1, #text) }
+  local awake = false
+  vortex.after(0.01, function()
+    awake = true
+  end)
+  repeat until awake
+  return { echo = msg.body.echo }
 end)

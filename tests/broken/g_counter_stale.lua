@@ -1,7 +1,7 @@
 -- A counter in the sequential store, each node under its own key, read without a barrier: seq-kv may show a reader an
 -- old state, as long as it likes if the reader writes nothing. The final reads miss what others added.
 --
---   vortex-lua test -w g-counter --node-count 3 --rate 20 --seeds 20 tests/broken/g_counter_stale.lua
+--   vortex-lua test -w g-counter --node-count 3 --rate 20 --seeds 70 tests/broken/g_counter_stale.lua
 -- convicted of: possible:
 local vortex = require "vortex"
 

@@ -1,7 +1,7 @@
 -- A set that stores itself once a second, and loads itself when the node starts. An element that was acknowledged
 -- since the last time is forgotten when the node is killed.
 --
---   vortex-lua test -w g-set --node-count 3 --rate 20 --nemesis kill --seeds 20 tests/broken/g_set_forgets.lua
+--   vortex-lua test -w g-set --node-count 3 --rate 20 --nemesis kill --seeds 10 tests/broken/g_set_forgets.lua
 -- convicted of: elements lost:
 local vortex = require "vortex"
 

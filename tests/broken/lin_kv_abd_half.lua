@@ -1,7 +1,7 @@
 -- The registers of tests/correct/lin_kv_abd.lua, with half of the nodes in place of a majority. Of four nodes, two
 -- may keep a write, and the other two know nothing of it when a read asks them.
 --
---   vortex-lua test -w lin-kv --node-count 4 --concurrency 4n --rate 50 --nemesis partition --seeds 10 \
+--   vortex-lua test -w lin-kv --node-count 4 --concurrency 4n --rate 50 --nemesis partition --seeds 25 \
 --     tests/broken/lin_kv_abd_half.lua
 -- convicted of: is not linearizable:
 local vortex = require "vortex"

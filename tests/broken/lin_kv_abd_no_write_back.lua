@@ -4,7 +4,7 @@
 -- of the write that is lost and sent again half a second later makes that moment longer.
 --
 --   vortex-lua test -w lin-kv --node-count 5 --concurrency 4n --rate 100 --latency 20 --latency-dist exponential \
---     --nemesis loss --seeds 20 tests/broken/lin_kv_abd_no_write_back.lua
+--     --nemesis loss --seeds 50 tests/broken/lin_kv_abd_no_write_back.lua
 -- convicted of: is not linearizable:
 local vortex = require "vortex"
 

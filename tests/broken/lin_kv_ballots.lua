@@ -3,7 +3,7 @@
 -- them a later proposer finds is a matter of chance.
 --
 --   vortex-lua test -w lin-kv --node-count 3 --concurrency 4n --rate 50 --latency 10 --latency-dist exponential \
---     --seeds 20 tests/broken/lin_kv_ballots.lua
+--     --seeds 12 tests/broken/lin_kv_ballots.lua
 -- convicted of: is not linearizable:
 local vortex = require "vortex"
 

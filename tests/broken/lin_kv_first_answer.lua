@@ -1,7 +1,7 @@
 -- A primary and backups, where the primary is whoever comes first in the list and answers a ping. In a partition each
 -- side finds one, and both of them take writes: nothing fences the old one off.
 --
---   vortex-lua test -w lin-kv --node-count 5 --concurrency 2n --rate 20 --nemesis partition --seeds 5 \
+--   vortex-lua test -w lin-kv --node-count 5 --concurrency 2n --rate 20 --nemesis partition --seeds 10 \
 --     tests/broken/lin_kv_first_answer.lua
 -- convicted of: is not linearizable:
 local vortex = require "vortex"

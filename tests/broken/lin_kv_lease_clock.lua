@@ -3,7 +3,7 @@
 -- is ahead takes the lease while the old leader, by its clock, still holds it and goes on answering from a memory
 -- that is out of date.
 --
---   vortex-lua test -w lin-kv --node-count 3 --concurrency 4n --rate 20 --nemesis clock --seeds 20 \
+--   vortex-lua test -w lin-kv --node-count 3 --concurrency 4n --rate 20 --nemesis clock --seeds 25 \
 --     tests/broken/lin_kv_lease_clock.lua
 -- convicted of: is not linearizable:
 local vortex = require "vortex"

@@ -1,7 +1,7 @@
 -- A proxy of the linearizable store that makes a cas of a read and a write. Two of them that expect the same value
 -- both succeed, where only one may. No fault is needed, only that requests take their time.
 --
---   vortex-lua test -w lin-kv --node-count 2 --concurrency 10n --rate 100 --latency 10 --seeds 5 \
+--   vortex-lua test -w lin-kv --node-count 2 --concurrency 10n --rate 100 --latency 10 --seeds 8 \
 --     tests/broken/lin_kv_read_then_write.lua
 -- convicted of: is not linearizable:
 local vortex = require "vortex"

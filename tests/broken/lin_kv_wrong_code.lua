@@ -2,7 +2,7 @@
 -- answers that it is "temporarily unavailable": code 11, certainly not done. But it has been done, and the next read
 -- shows it. (It ought to answer 0 or 13.)
 --
---   vortex-lua test -w lin-kv --node-count 5 --concurrency 2n --rate 20 --nemesis partition --seeds 10 \
+--   vortex-lua test -w lin-kv --node-count 5 --concurrency 2n --rate 20 --nemesis partition --seeds 12 \
 --     tests/broken/lin_kv_wrong_code.lua
 -- convicted of: is not linearizable:
 local vortex = require "vortex"

@@ -1,7 +1,7 @@
 -- A counter that lives on the first node; the others pass on what they are asked to add, and try again if no answer
 -- comes. When only the answer was lost, the same addition counts twice.
 --
---   vortex-lua test -w pn-counter --node-count 3 --rate 20 --nemesis loss --seeds 5 \
+--   vortex-lua test -w pn-counter --node-count 3 --rate 20 --nemesis loss --seeds 10 \
 --     tests/broken/pn_counter_retried.lua
 -- convicted of: possible:
 local vortex = require "vortex"

@@ -1,7 +1,7 @@
 -- Ids that are right, from a node that is too careful: when it does not hear from a majority, it takes itself out of
 -- service. Nothing takes it back in when the partition is over, so in the end nobody answers.
 --
---   vortex-lua test -w unique-ids --node-count 5 --nemesis partition --seeds 10 \
+--   vortex-lua test -w unique-ids --node-count 5 --nemesis partition --seeds 12 \
 --     tests/broken/unique_ids_gives_up.lua
 -- convicted of: no useful answer after everything had healed
 local vortex = require "vortex"

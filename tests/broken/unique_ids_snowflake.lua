@@ -1,7 +1,7 @@
 -- Ids as a "snowflake" makes them: the second of the wall clock, the node, and a counter that begins anew with each
 -- second. Right as long as the clock goes forward; when it is set back, seconds come again, and so do their ids.
 --
---   vortex-lua test -w unique-ids --node-count 3 --rate 200 --nemesis clock --seeds 20 \
+--   vortex-lua test -w unique-ids --node-count 3 --rate 200 --nemesis clock --seeds 25 \
 --     tests/broken/unique_ids_snowflake.lua
 -- convicted of: given out more than once
 local vortex = require "vortex"

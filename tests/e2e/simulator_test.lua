@@ -323,6 +323,36 @@ function TestRunaway.test_in_the_main_chunk()
   assert_runs_away("\n\nwhile true do end\n", 3, "stopped", "traceback", ".lua:3:", "BROKEN: ")
 end
 
+-- Several requests: the second one finds whatever the first left behind. No task can be made to yield from there.
+function TestRunaway.test_below_a_c_function_again_and_again()
+  assert_runs_away([[
+local vortex = require "vortex"
+vortex.on("echo", function()
+  table.sort({ 3, 2, 1 }, function()
+    while true do end
+  end)
+end)
+]], 1, "n0 ran away", "traceback", ".lua:4:", "INVALID")
+  assert_runs_away([[
+local vortex = require "vortex"
+vortex.on("echo", function()
+  return { echo = ("abc"):gsub(".", function()
+    while true do end
+  end) }
+end)
+]], 1, "n0 ran away", "traceback", ".lua:4:", "INVALID")
+end
+
+-- No handler runs for long, and time stands still.
+function TestRunaway.test_that_waits_for_no_time()
+  assert_runs_away([[
+local vortex = require "vortex"
+vortex.on("echo", function()
+  while true do vortex.sleep(0) end
+end)
+]], 1, "INVALID")
+end
+
 -- Lua runs finalizers with hooks off.
 function TestRunaway.test_in_a_finalizer()
   assert_runs_away([[

@@ -209,7 +209,7 @@ vortex.on("echo", function(msg)
   end)
 end)
 ]], "--node-count 1 --time-limit 20", 1)
-  suite.assert_words(result.text, "error: n0", "too_late")
+  suite.assert_words(result.text, "warning: n0", "nothing of it is heard after that", "too_late")
   local last = 0
   for _, event in ipairs(result:lines "history.jsonl") do
     last = event.type == "ok" and event.time / 1e9 or last

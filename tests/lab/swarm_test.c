@@ -114,23 +114,24 @@ static void test_known_draws(void **state)
   (void)state;
   struct lab_options o = with_faults();
   assert_describes(&o, 1, true,
-                   "lin-kv, 2 nodes n0 to n1, 4 clients, 34/s for 26 s, no latency, keys reordered, faults partition-oneway kill pause "
-                   "loss duplicate clock every 4.915 s");
-  assert_describes(&o, 2, true,
-                   "lin-kv, 3 nodes n0 to n2, 12 clients, 58/s for 6 s, no latency, faults partition-oneway kill pause slow loss duplicate "
-                   "clock every 1.162 s");
+                   "lin-kv, 2 nodes n0 to n1, 4 clients, 34/s for 33 s, no latency, keys reordered, faults partition-oneway kill pause "
+                   "loss duplicate clock every 1.479 s");
+  assert_describes(
+      &o, 2, true,
+      "lin-kv, 3 nodes n0 to n2, 12 clients, 58/s for 30 s, no latency, faults partition-oneway kill pause slow loss duplicate "
+      "clock every 8.155 s");
   assert_describes(&o, UINT64_MAX, true,
-                   "lin-kv, 4 nodes n0 to n3, 16 clients, 48/s for 24 s, latency 23 ms uniform, faults partition-oneway pause slow loss "
-                   "duplicate clock every 4.812 s");
+                   "lin-kv, 4 nodes n0 to n3, 16 clients, 48/s for 10 s, latency 23 ms uniform, faults partition-oneway pause slow loss "
+                   "duplicate clock every 1.803 s");
   o.given = LAB_GIVEN_WORKLOAD;
   o.base.workload = "broadcast";
   o.base.fault_count = 2;
   assert_describes(&o, 1, true,
-                   "broadcast, 2 nodes n0 to n1, 4 clients, 34/s for 26 s, no latency, topology tree2, keys reordered, faults "
-                   "partition-oneway every 4.915 s");
+                   "broadcast, 2 nodes n0 to n1, 4 clients, 34/s for 33 s, no latency, topology tree2, keys reordered, faults "
+                   "partition-oneway every 1.479 s");
   assert_describes(&o, 3, true,
-                   "broadcast, 7 nodes n0 to n6, 28 clients, 41/s for 6 s, latency 17 ms uniform, topology total, keys reordered, faults "
-                   "partition-oneway every 1.988 s");
+                   "broadcast, 7 nodes n0 to n6, 28 clients, 41/s for 40 s, latency 17 ms uniform, topology total, keys reordered, faults "
+                   "partition-oneway every 4.315 s");
   assert_describes(&o, 1, false,
                    "broadcast, 5 nodes n1 to n5, 5 clients, 5/s for 60 s, no latency, topology grid, faults partition "
                    "partition-oneway every 10 s");
@@ -162,28 +163,33 @@ static void test_ranges_and_weights(void **state)
   (void)state;
   struct lab_options o = with_faults();
   unsigned nodes[8] = {0}, dists[4] = {0}, faults[SIM_FAULTS] = {0}, reordered = 0, per_node[5] = {0}, slow_rates = 0, no_latency = 0;
+  unsigned seconds[41] = {0};
   for (uint64_t seed = 1; seed <= SEEDS; seed++) {
     struct lab_config c;
     lab_draw(&o, seed, true, &c);
     assert_in_range(c.nodes, 1, 7);
     assert_true(c.rate >= 1 && c.rate <= 100);
-    assert_true((c.rate + 1) * (double)c.time_limit_ns / 1e9 >= 200);
-    assert_in_range(c.time_limit_ns, 5 * SIM_S, 30 * SIM_S);
+    assert_true((c.rate + 1) * (double)c.time_limit_ns / 1e9 >= 400);
+    assert_in_range(c.time_limit_ns, 10 * SIM_S, 40 * SIM_S);
     assert_in_range(c.nemesis_interval_ns, SIM_S, 10 * SIM_S);
     assert_true(c.nemesis_interval_ns <= c.time_limit_ns / 3);
     assert_true(c.latency.mean_ns <= 100 * SIM_MS);
     assert_in_range(c.fault_count, 1, SIM_FAULTS);
     assert_int_equal(c.clients % c.nodes, 0);
     nodes[c.nodes]++;
+    seconds[c.time_limit_ns / SIM_S]++;
     dists[c.latency.dist]++;
     reordered += c.reorder_keys;
     assert_in_range(c.clients / c.nodes, 1, 4);
     per_node[c.clients / c.nodes]++;
-    slow_rates += c.rate <= 10;
+    slow_rates += c.rate <= 20;
     no_latency += c.latency.mean_ns == 0;
     for (size_t i = 0; i < c.fault_count; i++) {
       faults[c.faults[i].fault]++;
     }
+  }
+  for (int t = 10; t <= 40; t++) {
+    assert_in_range(seconds[t], SEEDS / 31 / 2, SEEDS / 31 * 2);
   }
   for (int n = 1; n <= 7; n++) {
     assert_in_range(nodes[n], SEEDS / 20, SEEDS / 2);
@@ -198,7 +204,7 @@ static void test_ranges_and_weights(void **state)
   assert_in_range(reordered, SEEDS / 5, SEEDS * 3 / 10);
   assert_int_equal(per_node[1] + per_node[3], 0); /* lin-kv */
   assert_in_range(per_node[2], SEEDS * 4 / 10, SEEDS * 6 / 10);
-  assert_in_range(slow_rates, SEEDS / 20, SEEDS * 3 / 10);
+  assert_in_range(slow_rates, SEEDS * 13 / 100, SEEDS * 18 / 100); /* 0.15: only long runs may be slow */
   assert_in_range(no_latency, SEEDS / 10, SEEDS * 15 / 100);
 }
 

@@ -99,7 +99,7 @@ end
 local function crashes(test, entries, problems)
   for i, crash in ipairs(entries) do
     if i > 3 then
-      problems[#problems + 1] = problem(("… and %d nodes more ended"):format(#entries - 3))
+      problems[#problems + 1] = problem(("… and %d more of that kind"):format(#entries - 3))
       break
     end
     local lines = {}
