@@ -26,6 +26,7 @@ enum choice {
 
 #define RATE_MAX       100
 #define OPERATIONS_MIN 400
+#define TIME_MAX_S     120
 
 static const char *const topologies[] = {"grid", "line", "tree", "tree2", "tree3", "tree4", "total"};
 
@@ -105,10 +106,21 @@ static double draw_rate(uint64_t seed, uint64_t time_limit_ns)
   return low < RATE_MAX ? rate : RATE_MAX;
 }
 
+/* The same for a rate that was given: the load takes longer instead, within reason. */
+static uint64_t long_enough(uint64_t time_limit_ns, double rate)
+{
+  double needed_s = OPERATIONS_MIN / rate;
+  uint64_t needed_ns = (uint64_t)((needed_s < TIME_MAX_S ? needed_s : TIME_MAX_S) * SIM_S);
+  return needed_ns > time_limit_ns ? needed_ns : time_limit_ns;
+}
+
 static void draw_load(const struct lab_options *o, uint64_t seed, struct lab_config *c)
 {
   if (!(o->given & LAB_GIVEN_TIME_LIMIT)) {
     c->time_limit_ns = between(seed, CHOICE_TIME_LIMIT, 10, 40) * SIM_S;
+    if (o->given & LAB_GIVEN_RATE) {
+      c->time_limit_ns = long_enough(c->time_limit_ns, c->rate);
+    }
   }
   if (!(o->given & LAB_GIVEN_RATE)) {
     c->rate = draw_rate(seed, c->time_limit_ns);

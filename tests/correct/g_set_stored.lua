@@ -3,7 +3,7 @@
 -- request that an earlier life of the node left on its way cannot undo what a later one has stored.
 --
 --   vortex-lua test -w g-set --node-count 3 --rate 10 --nemesis kill,partition,loss,duplicate,pause,slow,clock \
---     --seeds 20 tests/correct/g_set_stored.lua
+--     --seeds 60 tests/correct/g_set_stored.lua
 local vortex = require "vortex"
 
 local store = vortex.kv "lin-kv"

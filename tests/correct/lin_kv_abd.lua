@@ -7,7 +7,7 @@
 -- the loss of memory.
 --
 --   vortex-lua test -w lin-kv --node-count 5 --nemesis partition,partition-oneway,loss,duplicate,pause,slow,clock \
---     --seeds 20 tests/correct/lin_kv_abd.lua
+--     --seeds 60 tests/correct/lin_kv_abd.lua
 local vortex = require "vortex"
 
 local TRY_TIMEOUT = 0.5 -- seconds

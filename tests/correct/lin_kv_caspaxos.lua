@@ -6,8 +6,8 @@
 -- Before anything was sent for acceptance, a failure is certain (11). Afterwards a change may or may not come out,
 -- and the answer says so (0). Survives everything but the loss of memory.
 --
---   vortex-lua test -w lin-kv --node-count 5 --rate 20 --latency 10 \
---     --nemesis partition,partition-oneway,loss,duplicate,pause,slow,clock --seeds 20 \
+--   vortex-lua test -w lin-kv --node-count 5 --rate 20 --time-limit 30 --latency 10 \
+--     --nemesis partition,partition-oneway,loss,duplicate,pause,slow,clock --seeds 60 \
 --     tests/correct/lin_kv_caspaxos.lua
 local vortex = require "vortex"
 

@@ -7,7 +7,7 @@
 -- Survives everything but the loss of memory.
 --
 --   vortex-lua test -w lin-kv --node-count 3 --nemesis partition,partition-oneway,loss,duplicate,pause,slow,clock \
---     --seeds 20 tests/correct/lin_kv_log.lua
+--     --seeds 60 tests/correct/lin_kv_log.lua
 local vortex = require "vortex"
 
 local RETRY_PERIOD = 0.3 -- seconds

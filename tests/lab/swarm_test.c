@@ -145,6 +145,7 @@ static void test_one_option_leaves_the_other_draws_as_they_were(void **state)
     struct lab_config all, some;
     lab_draw(&o, seed, true, &all);
     o.given = LAB_GIVEN_RATE | LAB_GIVEN_LATENCY;
+    o.base.rate = 100;
     o.base.fault_count = 4;
     lab_draw(&o, seed, true, &some);
     assert_int_equal(all.nodes, some.nodes);
@@ -154,6 +155,25 @@ static void test_one_option_leaves_the_other_draws_as_they_were(void **state)
     assert_int_equal(all.nemesis_interval_ns, some.nemesis_interval_ns);
     assert_int_equal(all.reorder_keys, some.reorder_keys);
   }
+}
+
+/* A load of a rate that was given lasts until it has done something. */
+static void test_a_low_rate_takes_longer(void **state)
+{
+  (void)state;
+  struct lab_options o = with_faults();
+  struct lab_config c;
+  o.given = LAB_GIVEN_RATE;
+  o.base.rate = 5;
+  lab_draw(&o, 1, true, &c);
+  assert_int_equal(c.time_limit_ns, 80 * SIM_S);
+  o.base.rate = 0.1;
+  lab_draw(&o, 1, true, &c);
+  assert_int_equal(c.time_limit_ns, 120 * SIM_S);
+  o.given |= LAB_GIVEN_TIME_LIMIT;
+  o.base.time_limit_ns = 7 * SIM_S;
+  lab_draw(&o, 1, true, &c);
+  assert_int_equal(c.time_limit_ns, 7 * SIM_S);
 }
 
 #define SEEDS 4000
@@ -244,10 +264,15 @@ static void test_at_least_one_fault(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_a_single_run_has_the_defaults_of_maelstrom),     cmocka_unit_test(test_what_is_given_is_taken),
-      cmocka_unit_test(test_the_header_fixes_workload_and_node_count),       cmocka_unit_test(test_known_draws),
-      cmocka_unit_test(test_one_option_leaves_the_other_draws_as_they_were), cmocka_unit_test(test_ranges_and_weights),
-      cmocka_unit_test(test_rates_are_log_uniform_when_there_is_time),       cmocka_unit_test(test_at_least_one_fault),
+      cmocka_unit_test(test_a_single_run_has_the_defaults_of_maelstrom),
+      cmocka_unit_test(test_what_is_given_is_taken),
+      cmocka_unit_test(test_the_header_fixes_workload_and_node_count),
+      cmocka_unit_test(test_known_draws),
+      cmocka_unit_test(test_one_option_leaves_the_other_draws_as_they_were),
+      cmocka_unit_test(test_a_low_rate_takes_longer),
+      cmocka_unit_test(test_ranges_and_weights),
+      cmocka_unit_test(test_rates_are_log_uniform_when_there_is_time),
+      cmocka_unit_test(test_at_least_one_fault),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
