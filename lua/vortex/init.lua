@@ -6,17 +6,45 @@
 ---     return { echo = msg.body.echo }
 ---   end)
 local core = require "vortex.core"
-local kv = require "vortex.kv"
-local mutex = require "vortex.mutex"
 local order = require "vortex.order"
-local quorum = require "vortex.quorum"
-local set = require "vortex.set"
-local tso = require "vortex.tso"
+
+-- A function of a module that is loaded when it is first called: few scripts use much of the library, and a simulated
+-- cluster has it in memory once per node. The call is a tail call, so that errors name the script's line as ever.
+---@param module string
+---@param field string
+---@return function
+local function later(module, field)
+  local fn
+  return function(...)
+    fn = fn or require(module)[field]
+    return fn(...)
+  end
+end
+
+---@param module string
+---@param fields string[]
+---@return table<string, function>
+local function all_later(module, fields)
+  local functions = {}
+  for _, field in ipairs(fields) do
+    functions[field] = later(module, field)
+  end
+  return functions
+end
 
 ---@class vortex
 ---@field id string this node; known from init on
 ---@field ids string[] all nodes, in the order that all nodes were given; known from init on
 ---@field peers string[] all nodes but this one; known from init on
+---@field rpc_all fun(dests: string[], body: vortex.Body, opts?: vortex.RpcAllOptions): table, table
+---@field try_rpc_all fun(dests: string[], body: vortex.Body, opts?: vortex.RpcAllOptions): table?, table
+---@field mutex fun(): vortex.Mutex
+---@field kv fun(service: "lin-kv"|"seq-kv"|"lww-kv"): vortex.Kv
+---@field tso fun(opts?: vortex.RpcOptions): integer
+---@field try_tso fun(opts?: vortex.RpcOptions): integer?, vortex.Error?
+---@field set fun(elements?: vortex.Scalar[]|vortex.Set): vortex.Set
+---@field topology vortex.topology
+---@field log vortex.log
 local M = {
   -- handlers and hooks
   on = core.on,
@@ -28,8 +56,8 @@ local M = {
   broadcast = core.broadcast,
   rpc = core.rpc,
   try_rpc = core.try_rpc,
-  rpc_all = quorum.rpc_all,
-  try_rpc_all = quorum.try_rpc_all,
+  rpc_all = later("vortex.quorum", "rpc_all"),
+  try_rpc_all = later("vortex.quorum", "try_rpc_all"),
   error = core.error,
 
   -- tasks and time
@@ -38,12 +66,12 @@ local M = {
   after = core.after,
   every = core.every,
   now = core.now,
-  mutex = mutex.new,
+  mutex = later("vortex.mutex", "new"),
 
   -- services
-  kv = kv.new,
-  tso = tso.tso,
-  try_tso = tso.try_tso,
+  kv = later("vortex.kv", "new"),
+  tso = later("vortex.tso", "tso"),
+  try_tso = later("vortex.tso", "try_tso"),
 
   -- values
   array = core.array,
@@ -52,12 +80,12 @@ local M = {
   json = { encode = core.encode, decode = core.decode },
 
   -- what distributed programs keep needing
-  set = set.new,
+  set = later("vortex.set", "new"),
   crdt = require "vortex.crdt",
-  topology = require "vortex.topology",
+  topology = all_later("vortex.topology", { "line", "ring", "grid", "tree", "star", "full", "sqrt" }),
   unique_id = require "vortex.unique_id",
   sorted_pairs = order.sorted_pairs,
-  log = require "vortex.log",
+  log = all_later("vortex.log", { "debug", "info", "warn", "error" }),
 }
 
 core.set_module(M)

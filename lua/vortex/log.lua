@@ -3,6 +3,7 @@
 --- shown as JSON. Never raises.
 local core = require "vortex.core"
 
+---@class vortex.log
 local M = {}
 
 local function shown(value)

@@ -5,6 +5,7 @@
 --- Links go both ways, nobody is its own neighbour, and neighbours stand in the order of the ids.
 local core = require "vortex.core"
 
+---@class vortex.topology
 local M = {}
 
 ---@alias vortex.Topology table<string, string[]>

@@ -30,11 +30,21 @@
 #define STEP_BYTES (UINT64_C(64) << 10)  /* made accessible at least */
 #define HOT_BYTES  (UINT64_C(512) << 10) /* kept by a reset */
 
+#define PAGE_BYTES 4096
+#define HOLE_BYTES 1024 /* a free range of that size is worth being used for objects of all sizes */
+
+/* A range that nothing is in; this lies at its beginning. */
+struct hole {
+  struct hole *next; /* at a higher address */
+  char *end;
+};
+
 struct arena {
   char *fresh; /* behind the last object */
   char *open;  /* the end of what is accessible */
   size_t used; /* bytes of all objects, rounded up to their classes */
   void *free_lists[CLASSES];
+  struct hole *holes; /* made by arena_trim; what lies in them is in no list */
 };
 
 static struct arena *arenas[FIXED_MAX + 1]; /* opened once, they stay */
@@ -61,6 +71,7 @@ static void clear(struct arena *a)
   a->fresh = (char *)a + (sizeof *a + GRAIN_BYTES - 1) / GRAIN_BYTES * GRAIN_BYTES;
   a->used = 0;
   memset(a->free_lists, 0, sizeof a->free_lists);
+  a->holes = NULL;
 }
 
 struct arena *arena_open(unsigned number)
@@ -129,6 +140,27 @@ static inline bool has_fresh(struct arena *a, size_t bytes)
   return a->fresh + bytes <= a->open || (end <= ARENA_BYTES && extend(a, end));
 }
 
+/* From the beginning of the first hole that is large enough, or NULL. */
+static void *take_from_hole(struct arena *a, size_t bytes)
+{
+  for (struct hole **at = &a->holes; *at != NULL; at = &(*at)->next) {
+    char *object = (char *)*at;
+    struct hole rest = **at;
+    if ((size_t)(rest.end - object) >= bytes) {
+      if (object + bytes == rest.end) {
+        *at = rest.next;
+      } else {
+        *at = (struct hole *)(void *)(object + bytes);
+        SHOW(*at, sizeof **at);
+        **at = rest;
+      }
+      HIDE(object, bytes);
+      return object;
+    }
+  }
+  return NULL;
+}
+
 static void *allocate(struct arena *a, size_t size)
 {
   if (size > ARENA_BYTES) {
@@ -140,6 +172,8 @@ static void *allocate(struct arena *a, size_t size)
     SHOW(object, sizeof(void *));
     memcpy(&a->free_lists[class], object, sizeof(void *));
     HIDE(object, sizeof(void *)); /* it may be smaller than that */
+    SHOW(object, size);
+  } else if (a->holes != NULL && (object = take_from_hole(a, class_size(class))) != NULL) {
     SHOW(object, size);
   } else if (has_fresh(a, class_size(class))) {
     object = a->fresh;
@@ -210,4 +244,148 @@ void *arena_realloc(void *arg, void *ptr, size_t old_size, size_t new_size)
   memcpy(moved, ptr, old_size < new_size ? old_size : new_size);
   release(a, ptr, old_size);
   return moved;
+}
+
+/* ---- giving memory back ---- */
+
+enum {
+  GRAIN_USED = 0,
+  GRAIN_LISTED = 1, /* in an object of a free list */
+  GRAIN_HOLE = 2,
+};
+
+/* What the grains between an arena's first byte and its `fresh` are, a byte for each. */
+struct grains {
+  char *base;
+  size_t count;
+  unsigned char *map;
+};
+
+/* Free grains that lie side by side: from, up to but not including end. */
+struct run {
+  size_t from;
+  size_t end;
+};
+
+static size_t grain_of(const struct grains *g, const void *address)
+{
+  return (size_t)((const char *)address - g->base) / GRAIN_BYTES;
+}
+
+static char *address_of(const struct grains *g, size_t grain)
+{
+  return g->base + grain * GRAIN_BYTES;
+}
+
+static void *next_in_list(const void *object)
+{
+  void *next;
+  SHOW(object, sizeof next);
+  memcpy(&next, object, sizeof next);
+  HIDE(object, sizeof next);
+  return next;
+}
+
+static void mark_free(const struct arena *a, struct grains *g)
+{
+  for (unsigned c = 0; c < CLASSES; c++) {
+    for (const void *object = a->free_lists[c]; object != NULL; object = next_in_list(object)) {
+      memset(g->map + grain_of(g, object), GRAIN_LISTED, class_size(c) / GRAIN_BYTES);
+    }
+  }
+  for (const struct hole *h = a->holes; h != NULL; h = h->next) {
+    memset(g->map + grain_of(g, h), GRAIN_HOLE, (size_t)(h->end - (const char *)h) / GRAIN_BYTES);
+  }
+}
+
+/* The next run behind this one; false if there is none. */
+static bool next_run(const struct grains *g, struct run *run)
+{
+  run->from = run->end;
+  while (run->from < g->count && g->map[run->from] == GRAIN_USED) {
+    run->from++;
+  }
+  run->end = run->from;
+  while (run->end < g->count && g->map[run->end] != GRAIN_USED) {
+    run->end++;
+  }
+  return run->from < g->count;
+}
+
+/* The whole pages of a run, but for its first bytes, which a hole needs. */
+static size_t whole_pages(const struct grains *g, const struct run *run, char **first)
+{
+  uintptr_t from = (uintptr_t)address_of(g, run->from) + sizeof(struct hole);
+  from = (from + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+  uintptr_t end = (uintptr_t)address_of(g, run->end) / PAGE_BYTES * PAGE_BYTES;
+  *first = (char *)from;
+  return end > from ? end - from : 0;
+}
+
+/* Decides, in the map, which runs become holes. The small ones, which the lists had better keep, pass for used from here on. */
+static void choose_holes(struct grains *g)
+{
+  struct run run = {0};
+  while (next_run(g, &run)) {
+    unsigned char *map = g->map + run.from;
+    size_t count = run.end - run.from;
+    bool worth = count * GRAIN_BYTES >= HOLE_BYTES || memchr(map, GRAIN_HOLE, count) != NULL;
+    memset(map, worth ? GRAIN_HOLE : GRAIN_USED, count);
+  }
+}
+
+/* Takes what will lie in holes out of the lists. */
+static void sift_lists(struct arena *a, const struct grains *g)
+{
+  for (unsigned c = 0; c < CLASSES; c++) {
+    void *object = a->free_lists[c];
+    a->free_lists[c] = NULL;
+    while (object != NULL) {
+      void *next = next_in_list(object);
+      if (g->map[grain_of(g, object)] == GRAIN_USED) {
+        SHOW(object, sizeof(void *));
+        memcpy(object, &a->free_lists[c], sizeof(void *));
+        HIDE(object, sizeof(void *));
+        a->free_lists[c] = object;
+      }
+      object = next;
+    }
+  }
+}
+
+static void dig_holes(struct arena *a, const struct grains *g)
+{
+  struct hole **last = &a->holes;
+  struct run run = {0};
+  while (next_run(g, &run)) {
+    char *first;
+    size_t bytes = whole_pages(g, &run, &first);
+    if (bytes > 0) {
+      madvise(first, bytes, MADV_DONTNEED);
+    }
+    struct hole *h = (struct hole *)(void *)address_of(g, run.from);
+    if (run.end == g->count) {
+      a->fresh = (char *)h;
+    } else {
+      SHOW(h, sizeof *h);
+      h->end = address_of(g, run.end);
+      *last = h;
+      last = &h->next;
+    }
+  }
+  *last = NULL;
+}
+
+void arena_trim(struct arena *a)
+{
+  struct grains g = {.base = (char *)a, .count = (size_t)(a->fresh - (char *)a) / GRAIN_BYTES};
+  g.map = calloc(g.count, 1);
+  if (g.map == NULL) {
+    return;
+  }
+  mark_free(a, &g);
+  choose_holes(&g);
+  sift_lists(a, &g);
+  dig_holes(a, &g);
+  free(g.map);
 }

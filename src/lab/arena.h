@@ -25,6 +25,10 @@ void arena_reset(struct arena *a);
 /* A lua_Alloc; `arg` is a struct arena. */
 void *arena_realloc(void *arg, void *ptr, size_t old_size, size_t new_size);
 
+/* Gives whole pages in which nothing is in use back to the system; they are used again later. Worth its while after a collection of
+ * garbage: it takes about as long. */
+void arena_trim(struct arena *a);
+
 /* Bytes that are in use, for reports. */
 size_t arena_used(const struct arena *a);
 

@@ -8,6 +8,7 @@
 #include "lab/arena.h"
 #include "lab/sandbox.h"
 
+#define THRIFTY_NODES   256 /* so many nodes at least, and their memory counts for more than speed */
 #define CAUSE_HASH_SEED UINT64_C(0x68617368)
 
 struct member {
@@ -39,6 +40,11 @@ static void drop(struct member *m)
   m->arena = NULL;
 }
 
+static void trim(void *arena)
+{
+  arena_trim(arena);
+}
+
 static struct node *start(void *self, struct sim_node *sn, unsigned index, unsigned incarnation, const struct node_env *env)
 {
   struct members *all = self;
@@ -54,6 +60,7 @@ static struct node *start(void *self, struct sim_node *sn, unsigned index, unsig
       .library = c->library,
       .alloc = arena_realloc,
       .alloc_arg = m->arena,
+      .trim = c->nodes >= THRIFTY_NODES ? trim : NULL,
       .newstate = arena_newstate,
       .cache = all->cache,
       .no_environment = true,
@@ -62,6 +69,7 @@ static struct node *start(void *self, struct sim_node *sn, unsigned index, unsig
       .open_arg = sn,
   });
   assert(m->script != NULL);
+  script_freeze_clock(0); /* table.sort goes by it as well, and must not by whose node has started last */
   struct node_config node_config = node_config_default();
   node_config.late_reply_ns = c->late_reply_ns;
   struct node_behavior behavior = script_behavior(m->script);

@@ -392,6 +392,9 @@ static void try_reap(struct pool *p, struct slot *s)
   bool stopped = !s->killed && outcome.status == LAB_EXIT_STUCK && !(task.flags & LAB_TASK_EXACT);
   vacate(s);
   if (stopped) {
+    if (p->config->show_stderr) {
+      fprintf(stderr, "vortex-lua: a turn of a script takes long: the run begins anew, and instructions are counted\n");
+    }
     run_again(p, task);
   } else {
     p->config->done(p->config->arg, &task, &outcome);

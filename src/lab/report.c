@@ -55,7 +55,7 @@ static struct slice telling_line(struct slice text)
 static void write_end(const struct lab_outcome *o, struct buf *out)
 {
   if (o->kind == LAB_STUCK) {
-    buf_append_str(out, "the run did not end and was killed");
+    buf_append_str(out, "the run took too long by the clock and was killed");
   } else if (o->status == LAB_EXIT_ENDLESS) {
     buf_append_str(out, "a node ran away: for ten seconds of processor time it was in one turn, where its instructions are not counted (a "
                         "finaliser, or a function of C such as string.find)");
@@ -72,7 +72,7 @@ void lab_report_complete(struct lab_outcome *o)
     return;
   }
   struct lab_result *r = &o->result;
-  r->verdict = LAB_INVALID;
+  r->verdict = o->kind == LAB_STUCK ? LAB_UNKNOWN : LAB_INVALID; /* how long it takes is this machine's matter */
   write_end(o, &r->reason);
   struct slice telling = telling_line(o->stderr_tail);
   if (telling.len > 0) {

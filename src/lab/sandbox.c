@@ -410,17 +410,18 @@ static const struct {
   const char *library;
   const char *name;
   lua_CFunction function;
+  int upvalues; /* 1: what all share; 2: the original as well, if it is called: else a script could get at it (debug.getupvalue) */
 } replacements[] = {
-    {"os", "time", os_time},
-    {"os", "date", os_date},
-    {"os", "clock", os_clock},
-    {"os", "getenv", os_getenv},
-    {"os", "exit", os_exit},
-    {"math", "random", math_random},
-    {"math", "randomseed", math_randomseed},
-    {"io", "flush", do_nothing},
-    {LUA_GNAME, "dofile", load_file},
-    {LUA_GNAME, "loadfile", load_file},
+    {"os", "time", os_time, 1},
+    {"os", "date", os_date, 2},
+    {"os", "clock", os_clock, 1},
+    {"os", "getenv", os_getenv, 1},
+    {"os", "exit", os_exit, 1},
+    {"math", "random", math_random, 2},
+    {"math", "randomseed", math_randomseed, 2},
+    {"io", "flush", do_nothing, 1},
+    {LUA_GNAME, "dofile", load_file, 2},
+    {LUA_GNAME, "loadfile", load_file, 2},
 };
 
 static void replace_functions(lua_State *L, int shared)
@@ -428,8 +429,10 @@ static void replace_functions(lua_State *L, int shared)
   for (size_t i = 0; i < sizeof replacements / sizeof *replacements; i++) {
     lua_getglobal(L, replacements[i].library);
     lua_pushvalue(L, shared);
-    lua_getfield(L, -2, replacements[i].name);
-    lua_pushcclosure(L, replacements[i].function, 2);
+    if (replacements[i].upvalues == 2) {
+      lua_getfield(L, -2, replacements[i].name);
+    }
+    lua_pushcclosure(L, replacements[i].function, replacements[i].upvalues);
     lua_setfield(L, -2, replacements[i].name);
     lua_pop(L, 1);
   }

@@ -9,6 +9,7 @@
 #include "sim/random.h"
 
 #define CAUSE_OPERATION UINT64_C(0x6f70)
+#define CAUSE_FINAL     UINT64_C(0x66696e616c)
 #define CAUSE_SCHEDULE  UINT64_C(0x73636865)
 #define CAUSE_WORKLOAD  UINT64_C(0x776f726b)
 #define CAUSE_ERRAND    UINT64_C(0x657272)
@@ -47,11 +48,11 @@ static void end_errand(struct errand *e, bool ok)
   }
 }
 
-/* A node that was killed or paused again meanwhile need not answer. */
-static bool is_excused(struct trial *t, unsigned node)
+/* A node that was killed or paused meanwhile need not answer. */
+static bool is_excused(const struct errand *e)
 {
-  struct sim_node *sn = members_node(t->members, node);
-  return !sim_node_alive(sn) || sim_node_paused(sn);
+  struct sim_node *sn = members_node(e->trial->members, e->node);
+  return !sim_node_alive(sn) || sim_node_incarnation(sn) != e->incarnation || sim_node_paused(sn) || sim_node_pauses(sn) != e->pauses;
 }
 
 static void on_errand(void *arg, struct client *client, const struct slice *body, struct slice type)
@@ -63,7 +64,7 @@ static void on_errand(void *arg, struct client *client, const struct slice *body
   if (!e->init) {
     workload_setup_done(t->workload, e->node, body);
     t->setup_failed |= !ok;
-  } else if (!ok && (e->first || body != NULL || !is_excused(t, e->node))) {
+  } else if (!ok && (e->first || body != NULL || !is_excused(e))) {
     struct crash *crash = facts_add_crash(t, e->node, e->first ? "did not answer init" : "did not answer init after its restart");
     buf_append_slice(&crash->text, body != NULL ? *body : SLICE("no reply in 10 s"));
   }
@@ -77,6 +78,8 @@ static struct errand *send_errand(struct trial *t, unsigned node, bool init, boo
   e->node = node;
   e->init = init;
   e->first = first;
+  e->incarnation = sim_node_incarnation(members_node(t->members, node));
+  e->pauses = sim_node_pauses(members_node(t->members, node));
   e->next = t->errands;
   t->errands = e;
   t->waiting += first;
@@ -158,13 +161,14 @@ static void due(void *arg)
   if (t->phase == PHASE_DRAIN || (t->phase == PHASE_LOAD && sim_now(t->sim) >= t->load_end_ns)) {
     return;
   }
-  sim_cause(t->sim, CAUSE_OPERATION, w->index, w->count++);
   if (t->phase == PHASE_FINAL) {
+    sim_cause(t->sim, CAUSE_FINAL, w->index, w->finals++);
     if (!workload_final(t->workload, w->index)) {
       finish_final(w);
     }
     return;
   }
+  sim_cause(t->sim, CAUSE_OPERATION, w->index, w->count++);
   plan_next(w);
   if (!workload_next(t->workload, w->index)) {
     schedule(w, w->next_ns);

@@ -25,7 +25,9 @@ struct errand {
   struct client *client;
   unsigned node;
   bool init;
-  bool first; /* the run waits for it */
+  bool first;           /* the run waits for it */
+  unsigned incarnation; /* of the node, when it was asked */
+  unsigned pauses;
   bool done;
   bool ok;
 };
@@ -37,6 +39,7 @@ struct worker {
   unsigned index;
   unsigned node;
   uint64_t count;   /* of operations it was due for */
+  uint64_t finals;  /* of tries of its final operation */
   uint64_t next_ns; /* when the next one is due */
   struct sim_event *due;
   bool done; /* in the final phase: served, or given up */
@@ -65,7 +68,6 @@ struct trial {
   unsigned names; /* of clients there have been */
   struct worker *workers;
   struct errand *errands;
-  unsigned errand_count;
   bool setup_failed;
   bool over;        /* a script ran away: each further handler would take as long, and nothing would be learned */
   unsigned waiting; /* errands that the run waits for */

@@ -441,25 +441,15 @@ static int l_is_array(lua_State *L)
 
 /* ---- for the Lua half ---- */
 
-static int set_ref(lua_State *L, int *ref, int type)
-{
-  luaL_checktype(L, 1, type);
-  lua_settop(L, 1);
-  luaL_unref(L, LUA_REGISTRYINDEX, *ref);
-  *ref = luaL_ref(L, LUA_REGISTRYINDEX);
-  return 0;
-}
-
-/* Lua: set_module(table): gets id, ids and peers at init */
-static int l_set_module(lua_State *L)
-{
-  return set_ref(L, &script_of(L)->module_ref, LUA_TTABLE);
-}
-
 /* Lua: set_check(fn(request_type, request_body, reply_body) -> nil | complaint) */
 static int l_set_check(lua_State *L)
 {
-  return set_ref(L, &script_of(L)->check_ref, LUA_TFUNCTION);
+  struct script *s = script_of(L);
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  luaL_unref(L, LUA_REGISTRYINDEX, s->check_ref);
+  s->check_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+  return 0;
 }
 
 static const luaL_Reg core[] = {
@@ -491,7 +481,7 @@ static const luaL_Reg core[] = {
     {"array", l_array},
     {"object", l_object},
     {"is_array", l_is_array},
-    {"set_module", l_set_module},
+    {"set_module", identity_set_module},
     {"set_check", l_set_check},
     {NULL, NULL},
 };

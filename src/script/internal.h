@@ -5,6 +5,7 @@
  *   message.c   the msg object: handlers, answers, forwarding
  *   api.c       the module vortex.core: what scripts call
  *   timer.c     after and every
+ *   identity.c  vortex.id, ids and peers
  *   errors.c    error objects
  *   encode.c, decode.c   the codec between JSON text and Lua values (codec.h)
  *   stdlib.c    print, io.write and os.exit, which must not touch the protocol
@@ -126,6 +127,7 @@ struct script {
   int exits_ref;
   int randomseed_ref; /* the original, whatever the world puts in its place */
   int module_ref;     /* the table that gets id, ids and peers */
+  const void *module_mt;
   int check_ref;
 
   bool initialized;  /* init has arrived */
@@ -143,6 +145,7 @@ struct script {
   int unanswered_mt_ref;
   const void *unanswered_mt;
   int gc_pause;   /* as we set it; -1 = the script's own */
+  int trim_kb;    /* config.trim: how large the heap is when its garbage is collected */
   unsigned calls; /* of the node's, for tuning the collector now and then */
 
   /* the codec */
@@ -224,6 +227,11 @@ void timer_finish(struct script *s, struct script_timer *timer); /* its task has
 void timer_arm_pending(struct script *s);
 int timer_after(lua_State *L); /* Lua: after(seconds, fn) -> timer */
 int timer_every(lua_State *L); /* Lua: every(seconds, fn) -> timer */
+
+/* ---- identity.c ---- */
+
+int identity_set_module(lua_State *L);   /* Lua: set_module(table): gets id, ids and peers at init */
+void identity_publish(struct script *s); /* init has arrived */
 
 /* ---- errors.c ---- */
 

@@ -102,6 +102,13 @@ void limits_open(struct script *s)
   }
 }
 
+void limits_watch(struct script *s, lua_State *co)
+{
+  if (s->turn_over) {
+    lua_sethook(co, count, LUA_MASKCOUNT, 1);
+  }
+}
+
 bool script_ran_away(const struct script *s)
 {
   return s->ran_away;

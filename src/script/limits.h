@@ -20,6 +20,9 @@ struct rescue {
 /* Sets the hook that counts instructions, if they are limited. Before any other thread is made. */
 void limits_open(struct script *s);
 
+/* For a thread that is made while a piece of work is being stopped: it is stopped at its first instruction. */
+void limits_watch(struct script *s, lua_State *co);
+
 /* Pushes the error of a task that ran too long, "stopped: this handler has run 100,000,000 instructions without a pause". */
 void limits_push(lua_State *L, const struct task *t);
 

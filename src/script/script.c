@@ -11,6 +11,7 @@
 #define DEFAULT_PAUSE    200
 #define TINY_HEAP_PAUSE  600
 #define TINY_HEAP_KB     1024
+#define TRIM_FRACTION    8    /* config.trim: how much of itself the heap may grow by before its garbage is collected */
 #define TUNE_EVERY_CALLS 1024 /* how often the collector's pace is looked at */
 
 struct script *script_of(lua_State *L)
@@ -68,6 +69,23 @@ static void tune_collector(struct script *s)
     s->gc_pause = -1;
   } else {
     s->gc_pause = pause;
+  }
+}
+
+static void collect(struct script *s, const void *arg)
+{
+  (void)arg;
+  lua_gc(s->L, LUA_GCCOLLECT);
+  s->config.trim(s->config.alloc_arg);
+  int kb = lua_gc(s->L, LUA_GCCOUNT);
+  s->trim_kb = kb + kb / TRIM_FRACTION;
+}
+
+/* Between two pieces of work. */
+static inline void save_memory(struct script *s)
+{
+  if (s->config.trim != NULL && !s->lost && s->gc_pause > 0 && lua_gc(s->L, LUA_GCCOUNT) >= s->trim_kb && lua_gc(s->L, LUA_GCISRUNNING)) {
+    limits_guard(s, collect, NULL);
   }
 }
 
@@ -343,58 +361,12 @@ int script_load(struct script *s, struct buf *message)
   }
   lua_settop(L, 0);
   tune_collector(s);
+  save_memory(s);
   call_off(s);
   return status == LUA_OK ? 0 : -1;
 }
 
 /* ---- the behavior ---- */
-
-static void push_slice(lua_State *L, struct slice text)
-{
-  lua_pushlstring(L, text.ptr, text.len);
-}
-
-/* Pops a value into a field of the module, whatever metatable the script gave the module; tags it if `mt_ref` says so. */
-static void set_raw(struct script *s, const char *field, int mt_ref)
-{
-  lua_State *L = s->L;
-  if (mt_ref != LUA_NOREF) {
-    lua_rawgeti(L, LUA_REGISTRYINDEX, mt_ref);
-    lua_setmetatable(L, -2);
-  }
-  lua_rawgeti(L, LUA_REGISTRYINDEX, s->module_ref);
-  lua_insert(L, -2);
-  lua_pushstring(L, field);
-  lua_insert(L, -2);
-  lua_rawset(L, -3);
-  lua_pop(L, 1);
-}
-
-/* vortex.id, vortex.ids, vortex.peers */
-static void publish_identity(struct script *s)
-{
-  lua_State *L = s->L;
-  if (s->module_ref == LUA_NOREF) {
-    return;
-  }
-  struct slice self = node_id(s->node);
-  lua_createtable(L, (int)node_member_count(s->node), 0);
-  lua_newtable(L);
-  lua_Integer peers = 0;
-  for (size_t i = 0; i < node_member_count(s->node); i++) {
-    struct slice member = node_member(s->node, i);
-    push_slice(L, member);
-    lua_rawseti(L, -3, (lua_Integer)i + 1);
-    if (!slice_equal(member, self)) {
-      push_slice(L, member);
-      lua_rawseti(L, -2, ++peers);
-    }
-  }
-  set_raw(s, "peers", s->array_mt_ref);
-  set_raw(s, "ids", s->array_mt_ref);
-  push_slice(L, self);
-  set_raw(s, "id", LUA_NOREF);
-}
 
 /* Runs the functions of a list one after the other, across yields. Lua: (list) */
 static int run_hooks(lua_State *L, int status, lua_KContext next)
@@ -421,6 +393,7 @@ static inline void turn(struct script *s, void (*work)(struct script *, const vo
   } else if (!s->lost) {
     limits_guard(s, work, arg);
   }
+  save_memory(s);
   call_off(s);
 }
 
@@ -428,7 +401,7 @@ static void init(struct script *s, const void *arg)
 {
   (void)arg;
   s->initialized = true;
-  publish_identity(s);
+  identity_publish(s);
   struct task *t = task_new(s, ROLE_INIT);
   if (t == NULL) { /* the main chunk has spawned too many */
     node_log(s->node, LOG_ERROR, "on_init cannot run: %d tasks are waiting already", SCRIPT_TASKS_MAX);

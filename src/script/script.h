@@ -28,6 +28,12 @@ struct script_config {
   const char *library;     /* folder searched before the embedded library; NULL = none */
   lua_Alloc alloc;         /* NULL = the script's own, which aborts when out of memory; another one may fail */
   void *alloc_arg;
+
+  /* Memory counts for more than speed: whenever what is in use has grown by an eighth, the script collects its garbage between two pieces
+   * of work and calls this, which may give free memory back. Not if the script has chosen a pace of its own for the collector. May be NULL.
+   */
+  void (*trim)(void *alloc_arg);
+
   lua_State *(*newstate)(lua_Alloc f, void *ud); /* NULL = lua_newstate */
   struct script_cache *cache;                    /* borrowed for the script's life; NULL = none */
   uint64_t turn_instructions; /* VM instructions that a piece of work may run, from the node's call until it returns; 0 = no limit */

@@ -25,6 +25,7 @@ struct task *task_new(struct script *s, enum task_role role)
     t->co = lua_newthread(s->L);
     t->ref = luaL_ref(s->L, LUA_REGISTRYINDEX);
     map_put(&s->by_thread, (uint64_t)(uintptr_t)t->co, t);
+    limits_watch(s, t->co);
     t->all = s->tasks;
     s->tasks = t;
   }
@@ -65,6 +66,7 @@ static void renew(struct script *s, struct task *t)
   t->co = lua_newthread(s->L);
   t->ref = luaL_ref(s->L, LUA_REGISTRYINDEX);
   map_put(&s->by_thread, (uint64_t)(uintptr_t)t->co, t);
+  limits_watch(s, t->co);
 }
 
 void task_free_all(struct script *s)

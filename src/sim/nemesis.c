@@ -426,7 +426,8 @@ struct sim_nemesis *sim_nemesis_new(struct sim *sim, const struct sim_nemesis_co
     assert(sim_fault_fits(config->specs[i].fault, config->specs[i].target));
     s->nemesis = n;
     s->spec = config->specs[i];
-    s->index = i;
+    s->index =
+        (uint64_t)s->spec.fault << 8 | (uint64_t)s->spec.target; /* not its place: leaving a fault out leaves the others as they were */
     shape_init(&s->shape, config->nodes);
     s->held = must(calloc(config->nodes, sizeof *s->held));
     s->drift_ppm = must(calloc(config->nodes, sizeof *s->drift_ppm));

@@ -27,6 +27,7 @@ struct sim_node {
   struct node_disk disk_ops;
   unsigned incarnation;
   bool paused;
+  unsigned pauses;
   bool failed;
   bool exited;
 
@@ -139,15 +140,15 @@ static void look_whether_it_ended(struct sim_node *sn)
   }
 }
 
-/* Keyed by node and time, not by who asked: one wake-up serves many timers. */
+/* Keyed by the node and by when it really comes (two of them never come at once), not by who asked: one wake-up serves many timers. */
 static void post_wake(struct sim_node *sn)
 {
   if (sn->wanted_ns == UINT64_MAX || sn->paused) {
     return;
   }
-  uint64_t key = mix_pair(sim_random_of(sn->sim, CAUSE_WAKE, sn->endpoint.index, sn->incarnation), sn->wanted_ns);
   uint64_t soonest = sn->woke_ns + WAKE_COST_NS;
   sn->wake_ns = sn->wanted_ns > soonest ? sn->wanted_ns : soonest;
+  uint64_t key = mix_pair(sim_random_of(sn->sim, CAUSE_WAKE, sn->endpoint.index, sn->incarnation), sn->wake_ns);
   sn->wake = sim_post_key(sn->sim, sn->wake_ns, key, wake, sn, NULL);
 }
 
@@ -306,6 +307,7 @@ void sim_node_pause(struct sim_node *sn)
   }
   tell(sn, "pause");
   sn->paused = true;
+  sn->pauses++;
   sim_disk_hold(sn->disk, true);
   cancel_wake(sn);
 }
@@ -342,6 +344,7 @@ void sim_node_exit(struct sim_node *sn)
 {
   if (!sn->exited) {
     sn->exited = true;
+    sn->endpoint.mute = true; /* what the rest of the turn sends is not heard */
     sim_post(sn->sim, sn->sim->now_ns, end_exited, sn, NULL);
   }
 }
@@ -406,12 +409,7 @@ unsigned sim_node_incarnation(const struct sim_node *sn)
   return sn->incarnation;
 }
 
-struct node *sim_node_core(struct sim_node *sn)
+unsigned sim_node_pauses(const struct sim_node *sn)
 {
-  return sn->node;
-}
-
-struct sim_disk *sim_node_disk(struct sim_node *sn)
-{
-  return sn->disk;
+  return sn->pauses;
 }

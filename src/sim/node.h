@@ -57,7 +57,6 @@ int64_t sim_node_wall_ns(const struct sim_node *sn);
 const char *sim_node_name(const struct sim_node *sn);
 unsigned sim_node_index(const struct sim_node *sn);
 unsigned sim_node_incarnation(const struct sim_node *sn); /* 0 = never started */
-struct node *sim_node_core(struct sim_node *sn);          /* NULL while dead */
-struct sim_disk *sim_node_disk(struct sim_node *sn);
+unsigned sim_node_pauses(const struct sim_node *sn);      /* how often it has been paused */
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <lauxlib.h>
 #include <lualib.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,8 +58,8 @@ static size_t draw_size(struct prng *random)
   }
 }
 
-/* Allocates, resizes and frees at random; returns a hash over all addresses. */
-static uint64_t churn(struct arena *a, uint64_t seed)
+/* Allocates, resizes and frees at random, and trims now and then if it is to; returns a hash over all addresses. */
+static uint64_t churn(struct arena *a, uint64_t seed, bool trims)
 {
   static struct object objects[OBJECTS];
   struct prng random;
@@ -67,6 +68,11 @@ static uint64_t churn(struct arena *a, uint64_t seed)
   uint64_t hash = 0;
   for (int i = 0; i < 30000; i++) {
     struct object *o = &objects[prng_next(&random) % OBJECTS];
+    if (trims && i % 100 == 0) {
+      size_t used = arena_used(a);
+      arena_trim(a);
+      assert_int_equal(arena_used(a), used);
+    }
     size_t size = draw_size(&random);
     check(o);
     unsigned char *at = arena_realloc(a, o->at, o->size, size);
@@ -94,13 +100,13 @@ static void test_objects_keep_their_bytes_and_addresses_repeat(void **state)
 {
   (void)state;
   struct arena *a = arena_open(3);
-  uint64_t first = churn(a, 1);
+  uint64_t first = churn(a, 1, false);
   arena_reset(a);
-  assert_true(churn(a, 1) == first);
+  assert_true(churn(a, 1, false) == first);
   arena_reset(a);
-  assert_true(churn(a, 2) != first);
+  assert_true(churn(a, 2, false) != first);
   assert_ptr_equal(arena_open(3), a);
-  assert_true(churn(a, 1) == first);
+  assert_true(churn(a, 1, false) == first);
 }
 
 static void test_arenas_lie_side_by_side(void **state)
@@ -174,6 +180,54 @@ static void test_a_reset_gives_memory_back(void **state)
   assert_true(resident_kb() - before > 60000);
   arena_reset(a);
   assert_true(resident_kb() - before < 20000); /* a sanitizer's shadow stays */
+}
+
+static void test_trimmed_or_not_objects_keep_their_bytes(void **state)
+{
+  (void)state;
+  struct arena *a = arena_open(3);
+  uint64_t first = churn(a, 1, true);
+  arena_reset(a);
+  assert_true(churn(a, 1, true) == first);
+  arena_reset(a);
+  assert_true(churn(a, 1, false) != first); /* holes are used: objects lie elsewhere */
+  arena_trim(a);                            /* nothing is in use: the next object lies where the first one lay */
+  void *p = arena_realloc(a, NULL, 0, 16);
+  arena_reset(a);
+  assert_ptr_equal(arena_realloc(a, NULL, 0, 16), p);
+}
+
+static void test_trimming_gives_memory_back_and_uses_it_again(void **state)
+{
+  (void)state;
+#if defined(__SANITIZE_THREAD__) || defined(SHADOWED)
+  skip();
+#endif
+  enum {
+    COUNT = 2000,
+    SIZE = 10000
+  };
+  static char *objects[COUNT];
+  struct arena *a = arena_open(1);
+  arena_reset(a);
+  for (int i = 0; i < COUNT; i++) {
+    objects[i] = arena_realloc(a, NULL, 0, SIZE);
+    memset(objects[i], i, SIZE);
+  }
+  for (int i = 0; i < COUNT; i++) {
+    if (i % 100 != 99) { /* the last one stays: the arena does not become shorter */
+      arena_realloc(a, objects[i], SIZE, 0);
+    }
+  }
+  long before = resident_kb();
+  arena_trim(a);
+  assert_true(before - resident_kb() > 15000);
+  for (int i = 99; i < COUNT; i += 100) {
+    assert_int_equal((unsigned char)objects[i][SIZE - 1], i % 256);
+  }
+  char *again = arena_realloc(a, NULL, 0, 500000); /* of another size than what lay there */
+  assert_true(again < objects[COUNT - 1]);
+  memset(again, 1, 500000);
 }
 
 #ifdef WATCHED
@@ -274,6 +328,8 @@ int main(void)
       cmocka_unit_test(test_the_last_object_grows_where_it_is),
       cmocka_unit_test(test_full_is_no_memory_and_shrinking_still_works),
       cmocka_unit_test(test_a_reset_gives_memory_back),
+      cmocka_unit_test(test_trimmed_or_not_objects_keep_their_bytes),
+      cmocka_unit_test(test_trimming_gives_memory_back_and_uses_it_again),
 #ifdef WATCHED
       cmocka_unit_test(test_what_is_freed_is_watched),
 #endif

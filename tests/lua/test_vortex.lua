@@ -19,6 +19,24 @@ function T.test_core_functions_are_handed_out_as_they_are()
   lu.assertTrue(rawequal(vortex.json.decode, core.decode))
 end
 
+function T.test_what_is_loaded_later_is_all_there()
+  for _, name in ipairs { "topology", "log" } do
+    local module, later = require("vortex." .. name), vortex[name]
+    for field in vortex.sorted_pairs(module) do
+      lu.assertEquals(type(later[field]), "function", ("vortex.%s.%s"):format(name, field))
+    end
+  end
+end
+
+function T.test_what_is_loaded_later_blames_the_line_of_its_caller()
+  local here = debug.getinfo(1, "l").currentline
+  local _, err = pcall(function()
+    local client = vortex.kv "no-such-service"
+    return client
+  end)
+  lu.assertStrContains(err, ("test_vortex.lua:%d: kv: no service"):format(here + 2))
+end
+
 function T.test_unique_ids_need_the_nodes_id()
   local unique_id = new_world():require "vortex.unique_id"
   vortex.id = nil

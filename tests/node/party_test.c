@@ -56,11 +56,79 @@ static void test_the_client_silent_for_longest_is_forgotten(void **state)
   parties_free(&p);
 }
 
+/* Thousands of members and clients: the table grows, clients go in the order in which they were heard from, members stay where they are. */
+static void test_many(void **state)
+{
+  (void)state;
+  enum {
+    MEMBERS = 1500,
+    CLIENTS = 5000,
+    KEPT = 700
+  };
+  static struct party *members[MEMBERS];
+  char name[16];
+  struct parties p;
+  parties_init(&p, KEPT);
+  for (int i = 0; i < MEMBERS; i++) {
+    struct slice member = slice_of(name, (size_t)snprintf(name, sizeof name, "n%d", i));
+    if (i % 7 == 0) {
+      parties_heard(&p, member); /* a client first, in memory of its own */
+    }
+    parties_add_member(&p, member);
+    members[i] = parties_find(&p, member);
+  }
+  static int heard[CLIENTS]; /* when */
+  int now = 0;
+  for (int i = 0; i < CLIENTS; i++) {
+    int again = i * 7919 % (i + 1);
+    parties_heard(&p, client(name, sizeof name, i));
+    parties_heard(&p, client(name, sizeof name, again));
+    heard[i] = ++now;
+    heard[again] = ++now;
+  }
+  assert_int_equal(p.client_count, KEPT);
+  assert_int_equal(p.member_count, MEMBERS);
+  assert_int_equal(p.count, MEMBERS + KEPT + 4);
+  for (int i = 0; i < CLIENTS; i++) {
+    int later = 0;
+    for (int k = 0; k < CLIENTS; k++) {
+      later += heard[k] > heard[i];
+    }
+    assert_true((parties_find(&p, client(name, sizeof name, i)) != NULL) == (later < KEPT));
+  }
+  for (int i = 0; i < MEMBERS; i++) {
+    struct slice member = slice_of(name, (size_t)snprintf(name, sizeof name, "n%d", i));
+    assert_ptr_equal(parties_find(&p, member), members[i]);
+    assert_ptr_equal(p.members[i], members[i]);
+    assert_true(slice_equal(party_name(members[i]), member));
+  }
+  parties_free(&p);
+}
+
+static void test_a_name_may_be_as_long_as_allowed(void **state)
+{
+  (void)state;
+  char name[255];
+  struct parties p;
+  parties_init(&p, 4);
+  for (int i = 0; i < 20; i++) { /* more than a block of memory takes */
+    memset(name, 'a' + i, sizeof name);
+    parties_add_member(&p, slice_of(name, sizeof name));
+  }
+  assert_int_equal(p.member_count, 20);
+  memset(name, 'c', sizeof name);
+  assert_ptr_equal(parties_find(&p, slice_of(name, sizeof name)), p.members[2]);
+  assert_null(parties_find(&p, slice_of(name, sizeof name - 1)));
+  parties_free(&p);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_members_and_services),
       cmocka_unit_test(test_the_client_silent_for_longest_is_forgotten),
+      cmocka_unit_test(test_many),
+      cmocka_unit_test(test_a_name_may_be_as_long_as_allowed),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -213,6 +213,60 @@ static void test_a_task_of_the_pool_is_clean(void **state)
   expect_part(&w->env.log, "closing");
 }
 
+/* vortex.id, ids and peers: whatever the script does with the module, they are there once init has arrived. */
+static void test_identity(void **state)
+{
+  struct world *w = *state;
+  assert_int_equal(load(w, "local v = require 'vortex'\n"
+                           "v.ids, v.peers = 'mine', 'mine'\n"
+                           "v.on_init(function()\n"
+                           "  assert(v.id == 'n1' and #v.ids == 2 and v.ids[2] == 'n2' and #v.peers == 1)\n"
+                           "  assert(rawequal(v.ids, v.ids) and rawequal(v.peers, rawget(v, 'peers')))\n"
+                           "  v.ids = v.array { 'other' }\n"
+                           "end)\n"
+                           "v.on('x', function() return { ids = v.ids, peers = v.peers, none = tostring(v.nothing) } end)"),
+                   0);
+  init(w);
+  ask(w, "x");
+  expect_part(&w->env.out, "\"ids\":[\"other\"],\"none\":\"nil\",\"peers\":[\"n2\"]");
+}
+
+static void test_identity_in_a_loop_over_the_module(void **state)
+{
+  struct world *w = *state;
+  assert_int_equal(load(w,
+                        "local v = require 'vortex'\n"
+                        "local function names() local n = 0 for k, x in pairs(v) do n = n + (x and 1 or 0) end return n end\n"
+                        "local before = names()\n"
+                        "v.on('x', function()\n"
+                        "  local more = names() - before\n"
+                        "  local has = {}\n"
+                        "  for k in pairs(v) do has[k] = true end\n"
+                        "  return { more = more, all = has.id and has.ids and has.peers and has.kv and has.log, has_not = has.nothing }\n"
+                        "end)"),
+                   0);
+  init(w);
+  ask(w, "x");
+  expect_part(&w->env.out, "\"all\":true,\"more\":3");
+}
+
+static void test_identity_under_a_metatable_of_the_script(void **state)
+{
+  struct world *w = *state;
+  assert_int_equal(load(w,
+                        "local v = require 'vortex'\n"
+                        "setmetatable(v, { __index = function(_, k) error('no ' .. k) end, __newindex = function() error('sealed') end })\n"
+                        "v.on('x', function()\n"
+                        "  local ok = pcall(function() return v.nothing end)\n"
+                        "  v.log.info('still')\n"
+                        "  return { id = v.id, ids = v.ids, peers = v.peers, none = not ok, set = v.set({ 1 }):array() }\n"
+                        "end)"),
+                   0);
+  init(w);
+  ask(w, "x");
+  expect_part(&w->env.out, "\"ids\":[\"n1\",\"n2\"],\"none\":true,\"peers\":[\"n2\"],\"set\":[1]");
+}
+
 /* Defects that were found once and must not come back: each source is run with three requests, and the node must go on answering. */
 static const char *const hostile[] = {
     /* a finaliser that sends while a reply is encoded */
@@ -284,6 +338,9 @@ int main(void)
       cmocka_unit_test_setup_teardown(test_an_init_that_raises_is_a_failure, setup, teardown),
       cmocka_unit_test_setup_teardown(test_nothing_a_script_does_stops_the_node, setup, teardown),
       cmocka_unit_test_setup_teardown(test_a_task_of_the_pool_is_clean, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_identity, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_identity_in_a_loop_over_the_module, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_identity_under_a_metatable_of_the_script, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,9 +13,10 @@ local M = {}
 
 local null = core.null
 local WINDOW = 10 -- operations shown
+local STATES_SHOWN = 8
 
 local function same(a, b)
-  return a == b or (type(a) == "table" and type(b) == "table" and core.encode(a) == core.encode(b))
+  return (a == b and math.type(a) == math.type(b)) or (type(a) == "table" and type(b) == "table" and core.encode(a) == core.encode(b))
 end
 
 local function proper(value, keyed)
@@ -130,16 +131,23 @@ local function what_it_saw(op)
   return op.f == "cas" and "needs " .. words.value(op.saw) or "saw " .. words.value(op.saw)
 end
 
-local function list_of(states)
+local function list_of(states, cut)
   local parts = {}
   for i, state in ipairs(states) do
+    if i > STATES_SHOWN then
+      cut = true
+      break
+    end
     parts[i] = words.value(state)
+  end
+  if cut then
+    parts[#parts + 1] = "others"
   end
   return #parts > 0 and table.concat(parts, " or ") or "nothing"
 end
 
 -- The sentence, and the operations that it speaks of.
-local function prove(ops, op, states, test)
+local function prove(ops, op, failure, test)
   local name = name_of(op, test)
   if op.saw ~= nil then
     local value = words.value(op.saw)
@@ -158,7 +166,8 @@ local function prove(ops, op, states, test)
       return form:format(name, name_of(other, test, true), value), { other, writer }
     end
   end
-  return ("no order has a place for %s: before it the value can only be %s"):format(name, list_of(states)), {}
+  local possible = list_of(failure.states or {}, failure.states_cut)
+  return ("no order has a place for %s: before it the value can only be %s"):format(name, possible), {}
 end
 
 local OUTCOME = { ok = "ok", fail = "failed", info = "unknown outcome" }
@@ -213,7 +222,7 @@ end
 function M.tell(history, failure, keyed, test, lines)
   local ops, by_position = operations(history, failure.key, keyed)
   local op = by_position[failure.op]
-  local sentence, witnesses = prove(ops, op, failure.states or {}, test)
+  local sentence, witnesses = prove(ops, op, failure, test)
   if keyed then
     sentence = ("key %s is not linearizable: %s"):format(words.value(failure.key), sentence)
   else

@@ -25,7 +25,7 @@ function M.count(history)
   local latencies, errors = {}, {}
   for _, event in ipairs(history) do
     local kind, process, f = event.type, event.process, event.f
-    if process ~= "nemesis" then
+    if process ~= "nemesis" and not event.probe then
       local of_f = by_f[f]
       if not of_f then
         of_f = new_count()

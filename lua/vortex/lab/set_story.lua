@@ -10,7 +10,7 @@ local SHOWN = 4
 
 local function contains(list, element)
   for i = 1, #list do
-    if list[i] == element then
+    if list[i] == element and math.type(list[i]) == math.type(element) then
       return true
     end
   end

@@ -58,6 +58,9 @@ end
 ---@param value any
 ---@return string
 function M.value(value)
+  if math.type(value) == "float" and math.tointeger(value) then
+    return ("%.1f"):format(value) -- another value than the integer, as Maelstrom sees it
+  end
   return M.shortened(core.encode(value == nil and core.null or value), 60)
 end
 

@@ -43,7 +43,7 @@ function M.check(history, test)
   local completion = timeline.completions(history)
   local lines, wrong = {}, 0
   for i, event in ipairs(history) do
-    if event.type == "invoke" then
+    if event.type == "invoke" and not event.probe then
       local answered = history[completion[i]]
       local value = answered and answered.type == "ok" and answered.value
       if type(value) ~= "table" or value.echo ~= event.value then

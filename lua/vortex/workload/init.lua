@@ -36,6 +36,7 @@ local M = {}
 ---@field f string
 ---@field value any
 ---@field final? true
+---@field probe? true it only tells whether a node is back (see vortex.lab.trial)
 
 --- The test: what it was configured with.
 ---@class vortex.workload.Test
