@@ -27,8 +27,9 @@
 #define SMALL_LOG2  8
 #define CLASSES     (SMALL_BYTES / GRAIN_BYTES + 4 * (30 - SMALL_LOG2)) /* the last one: objects of 1 GiB */
 
-#define STEP_BYTES (UINT64_C(64) << 10)  /* made accessible at least */
-#define HOT_BYTES  (UINT64_C(512) << 10) /* kept by a reset */
+#define STEP_BYTES       (UINT64_C(64) << 10) /* made accessible at least */
+#define POPULATED_ARENAS 64
+#define HOT_BYTES        (UINT64_C(512) << 10) /* kept by a reset */
 
 #define PAGE_BYTES 4096
 #define HOLE_BYTES 1024 /* a free range of that size is worth being used for objects of all sizes */
@@ -51,16 +52,31 @@ static struct arena *arenas[FIXED_MAX + 1]; /* opened once, they stay */
 
 /* ---- address ranges ---- */
 
+/* Has the next pages made in one go: one by one, as they are touched, they cost several times as much. Where there are many arenas, memory
+ * counts for more. */
+static void populate(struct arena *a, size_t bytes)
+{
+#ifdef MADV_POPULATE_WRITE
+  if ((uintptr_t)a < FIXED_ARENAS + POPULATED_ARENAS * ARENA_BYTES) {
+    madvise(a->open, bytes, MADV_POPULATE_WRITE);
+  }
+#else
+  (void)a;
+  (void)bytes;
+#endif
+}
+
 /* Makes the arena accessible up to `end` at least. False if it is too small for that, or the system has no memory. */
 static bool extend(struct arena *a, size_t end)
 {
   size_t open = (size_t)(a->open - (char *)a);
-  size_t want = end + open / 2; /* few calls, and little too much */
+  size_t want = end + open / 4; /* few calls, and little too much */
   want = (want + STEP_BYTES - 1) / STEP_BYTES * STEP_BYTES;
   want = want > ARENA_BYTES ? ARENA_BYTES : want;
   if (mprotect(a->open, want - open, PROT_READ | PROT_WRITE) != 0) {
     return false;
   }
+  populate(a, want - open);
   HIDE(a->open, want - open);
   a->open = (char *)a + want;
   return true;

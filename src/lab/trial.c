@@ -262,6 +262,7 @@ static bool start_cluster(struct trial *t)
   }
   for (unsigned i = 0; i < n; i++) {
     sim_node_start(members_node(t->members, i));
+    sim_note_progress(t->sim);
     if (!sim_node_alive(members_node(t->members, i))) {
       return false;
     }
@@ -279,6 +280,7 @@ static void set_up(struct trial *t)
   struct buf body = {0};
   for (unsigned i = 0; i < t->config->nodes; i++) {
     buf_clear(&body);
+    sim_note_progress(t->sim);
     if (workload_setup(t->workload, i, &body)) {
       sim_cause(t->sim, CAUSE_ERRAND, i, 1);
       send_errand(t, i, false, true, buf_slice(&body));

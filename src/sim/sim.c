@@ -171,6 +171,11 @@ const volatile uint64_t *sim_progress(const struct sim *sim)
   return &sim->progress;
 }
 
+void sim_note_progress(struct sim *sim)
+{
+  sim->progress++;
+}
+
 const struct sim_stats *sim_stats(const struct sim *sim)
 {
   return &sim->stats;

@@ -99,6 +99,9 @@ void sim_trace_mix(struct sim *sim, uint64_t value);
 /* How many events have run: changes whenever the run gets on. May be read by a signal handler. */
 const volatile uint64_t *sim_progress(const struct sim *sim);
 
+/* Counts as progress what is done outside of events: a thousand nodes that are started, one after the other. */
+void sim_note_progress(struct sim *sim);
+
 /* ---- the network ---- */
 
 enum sim_kind {
