@@ -68,6 +68,9 @@ int app_test(int argc, char **argv)
     lab_worker_serve(
         &(struct lab_worker){.tasks_fd = o.tasks_fd, .results_fd = o.results_fd, .run = run, .arg = &t, .progress = lab_progress});
   }
+  if (parsed == OPTIONS_RUN && o.idle != NULL) {
+    fprintf(stderr, "vortex-lua: %s is for transactions and logs, and of no effect on the workloads that there are\n", o.idle);
+  }
   if (parsed == OPTIONS_RUN) {
     status = lab_campaign_run(&(struct lab_campaign){
         .options = &o.lab,

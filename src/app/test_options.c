@@ -351,11 +351,16 @@ static bool parse_one(struct parse *p, int option)
   case OPT_CONCURRENCY:
   case OPT_TOPOLOGY:
   case OPT_AVAILABILITY:
+  case OPT_STRICT:
+    return parse_load(&o->lab, option);
   case OPT_CONSISTENCY:
   case OPT_KEY_COUNT:
   case OPT_MAX_TXN_LENGTH:
   case OPT_MAX_WRITES:
-  case OPT_STRICT:
+    o->idle = option == OPT_CONSISTENCY      ? "--consistency-models"
+              : option == OPT_KEY_COUNT      ? "--key-count"
+              : option == OPT_MAX_TXN_LENGTH ? "--max-txn-length"
+                                             : "--max-writes-per-key";
     return parse_load(&o->lab, option);
   default:
     return parse_cluster(&o->lab, option);

@@ -15,6 +15,7 @@ struct test_options {
   uint64_t budget_ns; /* 0 = none */
   unsigned jobs;
   const char *keep; /* or NULL */
+  const char *idle; /* an option that was given and that no workload knows yet, or NULL */
 
   const char **command; /* owned: the command line without the options that choose seeds. The words are borrowed from argv */
   size_t command_count;

@@ -59,8 +59,8 @@ local function each_pair(fn)
   end
 end
 
---- Checks a run of partitions: blocked(window) gives a function of (src, dest); what is cut is silent from shortly after the beginning on to
---- the end, and what is not cut goes on, as everything does when there is no fault.
+--- Checks a run of partitions: blocked(window) gives a function of (src, dest); what is cut is silent from shortly after
+--- the beginning on to the end, and what is not cut goes on, as everything does when there is no fault.
 local function assert_cuts(run, blocked)
   for i, window in ipairs(run.windows) do
     local is_cut, cut = blocked(window), 0
