@@ -362,7 +362,7 @@ vortex.on("echo", function(msg)
   collectgarbage()
   return { echo = msg.body.echo }
 end)
-]], 1, "ran away", "INVALID")
+]], 1, "INVALID", "ran away", "a finaliser")
 end
 
 function TestRunaway.test_in_a_campaign()
