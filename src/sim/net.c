@@ -291,6 +291,7 @@ void sim_send(struct sim *sim, struct sim_endpoint *from, struct slice line)
     refuse(sim, from, line, why);
     return;
   }
+  assert(to != NULL);
   bool servers = from->kind != SIM_CLIENT && to->kind != SIM_CLIENT;
   bool nodes = from->kind == SIM_NODE && to->kind == SIM_NODE;
   uint64_t id = ++net->next_id;
