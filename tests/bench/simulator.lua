@@ -11,7 +11,11 @@ local HISTORIES = "../shared/histories"
 
 local LOADS = {
   {
-    what = "messages, sent by handlers", script = "tests/bench/pass_on.lua", bar = 1000000, short = 2, long = 8,
+    what = "messages, a number in each", script = "tests/bench/count_on.lua", bar = 1000000, short = 2, long = 8,
+    options = "-w echo --node-count 5 --concurrency 1 --rate 1",
+  },
+  {
+    what = "messages, four fields in each", script = "tests/bench/pass_on.lua", bar = 1000000, short = 2, long = 8,
     options = "-w echo --node-count 5 --concurrency 1 --rate 1",
   },
   {
