@@ -4,7 +4,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "check/memory.h"
+#include "base/memory.h"
 
 void counter_init(struct counter *c)
 {

@@ -5,7 +5,7 @@
 
 #include "base/assert.h"
 #include "base/map.h"
-#include "check/memory.h"
+#include "base/memory.h"
 #include "check/search.h"
 
 enum {

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/memory.h"
 #include "base/mix.h"
-#include "check/memory.h"
 
 /* A call or a return in the list of what is not placed. */
 struct search_entry {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "check/memory.h"
+#include "base/memory.h"
 
 enum {
   CAP_MIN = 64,

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "check/memory.h"
+#include "base/memory.h"
 
 #define NS_PER_MS 1000000
 

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/memory.h"
 #include "check/cas_register.h"
-#include "check/memory.h"
 #include "lab/checkers_walk.h"
 
 enum {

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "check/memory.h"
+#include "base/memory.h"
 #include "check/quantile.h"
 #include "lab/checkers_walk.h"
 

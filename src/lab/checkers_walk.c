@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "check/memory.h"
+#include "base/memory.h"
 #include "script/codec.h"
 #include "script/script.h"
 

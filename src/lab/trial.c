@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "lab/arena.h"
 #include "lab/trial_state.h"
 #include "script/script.h"
@@ -26,14 +27,6 @@ uint64_t lab_progress(void)
 {
   const volatile uint64_t *progress = running;
   return progress == NULL ? 0 : *progress + 1;
-}
-
-static void *must(void *memory)
-{
-  if (memory == NULL) {
-    abort();
-  }
-  return memory;
 }
 
 /* ---- errands ---- */
@@ -73,7 +66,7 @@ static void on_errand(void *arg, struct client *client, const struct slice *body
 
 static struct errand *send_errand(struct trial *t, unsigned node, bool init, bool first, struct slice members)
 {
-  struct errand *e = must(calloc(1, sizeof *e));
+  struct errand *e = memory_must(calloc(1, sizeof *e));
   e->trial = t;
   e->node = node;
   e->init = init;
@@ -428,8 +421,8 @@ static void open_world(struct trial *t)
   record_attach(&t->record, t->sim);
   t->services = services_new(t->sim, &(struct services_config){.seq_window = c->seq_window, .lww_merge_ns = c->lww_merge_ns});
   t->members = members_new(t->sim, c, t->cache);
-  t->served = must(calloc(c->nodes, sizeof *t->served));
-  t->workers = must(calloc(c->clients, sizeof *t->workers));
+  t->served = memory_must(calloc(c->nodes, sizeof *t->served));
+  t->workers = memory_must(calloc(c->clients, sizeof *t->workers));
   for (unsigned i = 0; i < c->clients; i++) {
     unsigned node = i % c->nodes;
     t->workers[i] = (struct worker){.trial = t, .index = i, .node = node};
@@ -439,7 +432,7 @@ static void open_world(struct trial *t)
 
 static void open_workload(struct trial *t)
 {
-  const char **names = must(calloc(t->config->nodes, sizeof *names));
+  const char **names = memory_must(calloc(t->config->nodes, sizeof *names));
   for (unsigned i = 0; i < t->config->nodes; i++) {
     names[i] = trial_node_name(t, i);
   }

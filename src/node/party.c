@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/memory.h"
 #include "base/mix.h"
 
 #define TABLE_MIN   16
@@ -19,14 +20,6 @@ struct party_block {
   size_t used;
   char bytes[BLOCK_BYTES];
 };
-
-static void *must(void *memory)
-{
-  if (memory == NULL) {
-    abort();
-  }
-  return memory;
-}
 
 /* ---- by name ---- */
 
@@ -62,7 +55,7 @@ static void insert(struct parties *p, struct party *party)
     struct party **old = p->table;
     size_t old_cap = p->table_cap;
     p->table_cap = old_cap == 0 ? TABLE_MIN : 2 * old_cap;
-    p->table = must(calloc(p->table_cap, sizeof(struct party *)));
+    p->table = memory_must(calloc(p->table_cap, sizeof(struct party *)));
     for (size_t i = 0; i < old_cap; i++) {
       if (old[i] != NULL) {
         place(p, old[i]);
@@ -96,7 +89,7 @@ static void *block_alloc(struct parties *p, size_t size)
 {
   size = (size + _Alignof(struct party) - 1) / _Alignof(struct party) * _Alignof(struct party);
   if (p->blocks == NULL || size > BLOCK_BYTES - p->blocks->used) {
-    struct party_block *block = must(malloc(sizeof *block));
+    struct party_block *block = memory_must(malloc(sizeof *block));
     block->next = p->blocks;
     block->used = 0;
     p->blocks = block;
@@ -112,7 +105,8 @@ static struct party *add(struct parties *p, struct slice name, enum party_kind k
   bool single = kind == PARTY_CLIENT;
   size_t size = offsetof(struct party, name) + name.len;
   size = size < sizeof(struct party) ? sizeof(struct party) : size;
-  struct party *party = single ? (void *)((struct party_links *)must(malloc(sizeof(struct party_links) + size)) + 1) : block_alloc(p, size);
+  struct party *party =
+      single ? (void *)((struct party_links *)memory_must(malloc(sizeof(struct party_links) + size)) + 1) : block_alloc(p, size);
   *party = (struct party){.hash = hash_of(name), .kind = (uint8_t)kind, .single = single, .name_len = (uint8_t)name.len};
   memcpy(party->name, name.ptr, name.len);
   insert(p, party);
@@ -205,7 +199,7 @@ void parties_add_member(struct parties *p, struct slice name)
   party->kind = PARTY_MEMBER;
   if (p->member_count == p->member_cap) {
     p->member_cap = p->member_cap == 0 ? 8 : 2 * p->member_cap;
-    p->members = must(realloc(p->members, p->member_cap * sizeof *p->members));
+    p->members = memory_must(realloc(p->members, p->member_cap * sizeof *p->members));
   }
   p->members[p->member_count++] = party;
 }

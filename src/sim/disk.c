@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/memory.h"
 #include "base/mix.h"
 #include "sim/random.h"
 
@@ -59,14 +60,6 @@ struct sim_disk {
   bool holds;
   uint64_t op_count;
 };
-
-static void *must(void *memory)
-{
-  if (memory == NULL) {
-    abort();
-  }
-  return memory;
-}
 
 /* ---- lists ---- */
 
@@ -121,7 +114,7 @@ static struct file *need_file(struct sim_disk *d, unsigned number)
       return *at;
     }
   }
-  struct file *f = must(calloc(1, sizeof *f));
+  struct file *f = memory_must(calloc(1, sizeof *f));
   f->disk = d;
   f->number = number;
   ops_init(&f->under_way);
@@ -245,7 +238,7 @@ static void report(struct op *op)
 /* A completed write stays with the file; what is reported is another record. */
 static struct op *keep_write(struct file *f, struct op *op)
 {
-  struct op *told = must(calloc(1, sizeof *told));
+  struct op *told = memory_must(calloc(1, sizeof *told));
   told->done = op->done;
   told->arg = op->arg;
   ops_append(&f->unsynced, op);
@@ -325,7 +318,7 @@ static void begin(struct sim_disk *d, struct op *op, unsigned file, uint64_t min
 static void disk_write(void *self, unsigned file, uint64_t offset, struct slice bytes, node_disk_fn done, void *arg)
 {
   struct sim_disk *d = self;
-  struct op *op = must(malloc(sizeof *op + bytes.len));
+  struct op *op = memory_must(malloc(sizeof *op + bytes.len));
   *op = (struct op){.kind = OP_WRITE, .done = done, .arg = arg, .offset = offset, .lent = bytes.ptr, .len = bytes.len};
   if (bytes.len > 0) {
     memcpy(op->bytes, bytes.ptr, bytes.len); /* the node's memory is gone when a kill asks what became of them */
@@ -336,7 +329,7 @@ static void disk_write(void *self, unsigned file, uint64_t offset, struct slice 
 static void disk_sync(void *self, unsigned file, node_disk_fn done, void *arg)
 {
   struct sim_disk *d = self;
-  struct op *op = must(calloc(1, sizeof *op));
+  struct op *op = memory_must(calloc(1, sizeof *op));
   op->kind = OP_SYNC;
   op->done = done;
   op->arg = arg;
@@ -350,7 +343,7 @@ static void disk_remove(void *self, unsigned file)
   if (find_file(d, file) == NULL) {
     return;
   }
-  struct op *op = must(calloc(1, sizeof *op));
+  struct op *op = memory_must(calloc(1, sizeof *op));
   op->kind = OP_REMOVE;
   begin(d, op, file, d->config.sync_min_ns, d->config.sync_max_ns);
 }
@@ -398,7 +391,7 @@ static void check_config(const struct sim_disk_config *config)
 struct sim_disk *sim_disk_new(struct sim *sim, const struct sim_disk_config *config)
 {
   check_config(config);
-  struct sim_disk *d = must(calloc(1, sizeof *d));
+  struct sim_disk *d = memory_must(calloc(1, sizeof *d));
   d->sim = sim;
   d->config = *config;
   ops_init(&d->held);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/memory.h"
 #include "base/mix.h"
 #include "sim/random.h"
 #include "sim/shape.h"
@@ -37,14 +38,6 @@ struct sim_nemesis {
   struct schedule *schedules;
   uint64_t counts[SIM_FAULTS];
 };
-
-static void *must(void *memory)
-{
-  if (memory == NULL) {
-    abort();
-  }
-  return memory;
-}
 
 /* ---- what a fault does, given the others ---- */
 
@@ -417,10 +410,10 @@ static void step(void *arg)
 struct sim_nemesis *sim_nemesis_new(struct sim *sim, const struct sim_nemesis_config *config)
 {
   assert(config->interval_ns > 0 && config->nodes > 0);
-  struct sim_nemesis *n = must(calloc(1, sizeof *n));
+  struct sim_nemesis *n = memory_must(calloc(1, sizeof *n));
   n->sim = sim;
   n->config = *config;
-  n->schedules = must(calloc(config->count + 1, sizeof *n->schedules)); /* of none, calloc may return NULL */
+  n->schedules = memory_must(calloc(config->count + 1, sizeof *n->schedules)); /* of none, calloc may return NULL */
   for (size_t i = 0; i < config->count; i++) {
     struct schedule *s = &n->schedules[i];
     assert(sim_fault_fits(config->specs[i].fault, config->specs[i].target));
@@ -429,8 +422,8 @@ struct sim_nemesis *sim_nemesis_new(struct sim *sim, const struct sim_nemesis_co
     s->index =
         (uint64_t)s->spec.fault << 8 | (uint64_t)s->spec.target; /* not its place: leaving a fault out leaves the others as they were */
     shape_init(&s->shape, config->nodes);
-    s->held = must(calloc(config->nodes, sizeof *s->held));
-    s->drift_ppm = must(calloc(config->nodes, sizeof *s->drift_ppm));
+    s->held = memory_must(calloc(config->nodes, sizeof *s->held));
+    s->drift_ppm = memory_must(calloc(config->nodes, sizeof *s->drift_ppm));
     post_step(s);
   }
   return n;

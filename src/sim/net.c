@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/memory.h"
 #include "sim/internal.h"
 #include "sim/random.h"
 #include "sim/reprint.h"
@@ -33,21 +34,13 @@ struct parcel {
   char line[];
 };
 
-static void *must(void *memory)
-{
-  if (memory == NULL) {
-    abort();
-  }
-  return memory;
-}
-
 void net_open(struct sim *sim)
 {
   struct net *net = &sim->net;
   size_t n = sim->config.nodes;
   dict_init(&net->endpoints);
-  net->cuts = must(calloc((n * n + 7) / 8, 1));
-  net->links = must(calloc(n, sizeof *net->links));
+  net->cuts = memory_must(calloc((n * n + 7) / 8, 1));
+  net->links = memory_must(calloc(n, sizeof *net->links));
   for (size_t i = 0; i < n; i++) {
     net->links[i].slow = 1;
   }
@@ -247,7 +240,7 @@ static void dispatch(struct sim *sim, const struct sim_endpoint *from, struct si
     unsigned slow = a > b ? a : b;
     delay = (delay + draw_latency(sim, key)) * slow;
   }
-  struct parcel *p = must(malloc(sizeof *p + line.len));
+  struct parcel *p = memory_must(malloc(sizeof *p + line.len));
   p->event = (struct sim_event){.fn = deliver, .arg = p, .drop = free, .owned = true};
   p->sim = sim;
   p->id = id;

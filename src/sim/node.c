@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/memory.h"
 #include "sim/internal.h"
 
 #define CAUSE_WAKE   UINT64_C(0x77616b65)
@@ -44,14 +45,6 @@ struct sim_node {
   struct held *held;
   struct held **held_last;
 };
-
-static void *must(void *memory)
-{
-  if (memory == NULL) {
-    abort();
-  }
-  return memory;
-}
 
 /* ---- clocks ---- */
 
@@ -185,7 +178,7 @@ static void env_log(void *self, enum log_level level, struct slice text)
 
 static void hold(struct sim_node *sn, struct slice line)
 {
-  struct held *h = must(malloc(sizeof *h + line.len + 1));
+  struct held *h = memory_must(malloc(sizeof *h + line.len + 1));
   h->next = NULL;
   h->arrival_ns = local_now(sn);
   h->len = line.len;
@@ -219,7 +212,7 @@ static void drop_held(struct sim_node *sn)
 
 struct sim_node *sim_node_new(struct sim *sim, unsigned index, const char *name, const struct sim_maker *maker)
 {
-  struct sim_node *sn = must(calloc(1, sizeof *sn));
+  struct sim_node *sn = memory_must(calloc(1, sizeof *sn));
   sn->sim = sim;
   sn->maker = maker;
   sn->endpoint = (struct sim_endpoint){.kind = SIM_NODE, .index = index, .self = sn, .receive = receive};

@@ -3,21 +3,14 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/memory.h"
 #include "sim/internal.h"
-
-static void *must(void *memory)
-{
-  if (memory == NULL) {
-    abort();
-  }
-  return memory;
-}
 
 struct sim *sim_new(const struct sim_config *config)
 {
   assert(config->nodes >= 1 && config->nodes <= SIM_NODES_MAX);
   assert(config->service_min_ns <= config->service_max_ns);
-  struct sim *sim = must(calloc(1, sizeof *sim));
+  struct sim *sim = memory_must(calloc(1, sizeof *sim));
   sim->config = *config;
   sim->now_ns = SIM_S;
   sim->cause = mix_word(config->seed);
@@ -82,7 +75,7 @@ struct sim_event *sim_post_key(struct sim *sim, uint64_t at_ns, uint64_t key, si
   if (e != NULL) {
     sim->pool = e->next;
   } else {
-    e = must(malloc(sizeof *e));
+    e = memory_must(malloc(sizeof *e));
   }
   *e = (struct sim_event){.fn = fn, .arg = arg, .drop = drop};
   sim_push(sim, e, at_ns, key);
