@@ -32,7 +32,12 @@
   X(STOPPED, -19, 13, false, "stopped", "the node is stopping")                                                                            \
   X(IO, -20, 13, false, "io", "input or output failed")                                                                                    \
   X(DISK_FULL, -21, 11, true, "disk-full", "no space is left on the disk")                                                                 \
-  X(DISK_SYNC, -22, 13, false, "disk-sync", "the disk failed to make data durable")
+  X(DISK_SYNC, -22, 13, false, "disk-sync", "the disk failed to make data durable")                                                        \
+  X(NOT_LEADER, -23, 11, true, "not-leader", "this member does not lead its group")                                                        \
+  X(BUSY, -24, 11, true, "busy", "too much is under way already")                                                                          \
+  X(NO_QUORUM, -25, 11, true, "no-quorum", "no majority of the group could be reached in time")                                            \
+  X(INVARIANT, -26, 13, false, "invariant", "the cluster has broken a rule that consensus rests on")                                       \
+  X(CORRUPT, -27, 13, false, "corrupt", "durable data is damaged")
 
 enum error_code {
 #define X(symbol, value, code, definite, name, text) ERROR_##symbol = (value),

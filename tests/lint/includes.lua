@@ -13,7 +13,7 @@ local ROOMS = {
   script = { "node", "json", "base" },
   host = { "node", "wal", "json", "base" },
   sim = { "node", "wal", "json", "base" },
-  lab = { "script", "sim", "check", "node", "json", "base" },
+  lab = { "script", "sim", "check", "node", "raft", "json", "base" },
   app = { "lab", "host", "sim", "script", "node", "raft", "wal", "json", "check", "base" },
 }
 
