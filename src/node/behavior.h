@@ -1,16 +1,29 @@
 /* All that a node may ask of its service.
  *
  * Implemented by src/script (a Lua program) and by C tests. The node calls these from its loop, one at a time; each may call the node back
- * (send, answer, start operations), and none may free it. Raft's part (apply, snapshot, restore) joins when Raft does. */
+ * (send, answer, start operations), and none may free it. The functions of Raft's part may be NULL if no group is opened. */
 #ifndef VORTEX_NODE_BEHAVIOR_H
 #define VORTEX_NODE_BEHAVIOR_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/slice.h"
 
 struct node;
+
+/* What applying a command came to: the same on every replica. */
+struct node_outcome {
+  long long code;    /* 0, or the protocol code of the error that the command ended with */
+  struct buf *value; /* to be appended to: the result as JSON; of an error, its text */
+};
+
+/* An operation of a Raft group is answered. Slices hold only during the call. */
+struct node_answer {
+  long long code;     /* 0, or of the error that applying ended with */
+  struct slice value; /* the result as JSON; of an error, its text (empty if another replica's session remembered only the code) */
+};
 
 /* A message, as it is handed to the service. All slices hold only during the call. */
 struct node_message {
@@ -43,6 +56,25 @@ struct node_behavior {
   /* The operation `token` is over; `tag` is what it was started with. status 0: an RPC has its reply (which may be of type "error"), or
    * a timer (reply NULL) has fired. Else ERROR_TIMEOUT or ERROR_STOPPED, reply NULL. */
   void (*complete)(void *self, uint64_t token, void *tag, int status, const struct node_message *reply);
+
+  /* ---- Raft; `group` is the tag that the group was opened with ---- */
+
+  /* A committed command, in log order, on every replica. Deterministic: the node may not be called. 0, or an error that stops the node (out
+   * of memory, a runaway): this replica does not know what the others do. */
+  int (*apply)(void *self, void *group, uint64_t index, struct slice command, struct node_outcome *outcome);
+
+  /* Appends the whole state, for restore() here or on another replica; equal states give equal bytes. 0, or an error (it has been logged):
+   * there will be no snapshot now. */
+  int (*snapshot)(void *self, void *group, struct buf *out);
+
+  /* Replaces the state; an empty slice is the first state. 0, or an error that stops the node. */
+  int (*restore)(void *self, void *group, struct slice state);
+
+  /* Leadership or membership has changed: node_group_status() says what is. */
+  void (*changed)(void *self, void *group);
+
+  /* An operation of node/raft.h is over. status 0, or an error named there; answer is NULL unless a proposal has its result. */
+  void (*answer)(void *self, uint64_t token, void *tag, int status, const struct node_answer *answer);
 
   /* The node is stopping: whether work is left that is worth waiting for (at most one second). */
   bool (*busy)(void *self);

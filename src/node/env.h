@@ -26,19 +26,30 @@ typedef void (*node_disk_fn)(void *arg, int error);
 struct node_disk {
   void *self; /* given back as first argument of each function */
 
+  /* Makes the files of this node ready, once, at init, before all else. `start` is the token of the `id` of init's envelope; empty = it has
+   * none. A world may take it as a sign that files are those of an earlier cluster, and give empty ones. 0, or an error that has been
+   * logged: the node cannot start. NULL = there is nothing to do. */
+  int (*open)(void *self, struct slice node, struct slice start);
+
+  /* Creates a file of `size` zeroes, durably. ERROR_DISK_FULL: there is no such file then. */
+  void (*allocate)(void *self, unsigned file, uint64_t size, node_disk_fn done, void *arg);
+
   /* Writes bytes at an offset (a gap before it reads as zeroes). They need not be durable when it completes. Borrows bytes until then. */
   void (*write)(void *self, unsigned file, uint64_t offset, struct slice bytes, node_disk_fn done, void *arg);
 
   /* Makes everything durable that was written to the file by operations that have completed. After a failure nobody knows what is. */
   void (*sync)(void *self, unsigned file, node_disk_fn done, void *arg);
 
-  /* For recovery, before the first write: the size of a file (0 if there is none), and `len` bytes of it. 0, or ERROR_IO, also for
-   * bytes behind its end. */
+  /* For recovery, before the first write: the number of the next file after this one (0 = no more; numbers begin at 1), the size of a file
+   * (0 if there is none), and `len` bytes of it. 0, or ERROR_IO, also for bytes behind its end. */
+  unsigned (*next)(void *self, unsigned file);
   uint64_t (*size)(void *self, unsigned file);
   int (*read)(void *self, unsigned file, uint64_t offset, void *to, size_t len);
 
   /* Removes a file, durably, when the operations on it that are under way have completed. */
   void (*remove)(void *self, unsigned file);
+
+  bool keeps_cache; /* what was written outlives the node even without a sync: the machine does not fail, only the process */
 };
 
 struct node_env {

@@ -41,6 +41,11 @@ struct node_config {
   size_t line_max_bytes;  /* longer lines are refused. Default 16 MiB. */
   uint64_t late_reply_ns; /* an answer to a client's request older than this is dropped; 0 = never. Default 4.5 s. */
   uint64_t hold_ns;       /* how long what we originate is held after init at most; 0 = not at all. Default 1 s. */
+
+  /* Raft */
+  size_t segment_bytes; /* of the durable log. 0 = 64 MiB */
+  const struct node_watch
+      *watch; /* told of all that Raft does, for a simulator that looks at the whole cluster; NULL = nobody. Borrowed. */
 };
 
 /* The defaults of a Maelstrom node. */
