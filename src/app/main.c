@@ -13,6 +13,8 @@
 #include "node/node.h"
 #include "script/script.h"
 
+#define SEGMENT_BYTES (4u << 20) /* of the durable log: a cluster on one machine shares its temporary directory */
+
 int luaopen_cjson_safe(lua_State *L); /* exported by lua-cjson, missing in its header */
 
 static void open_libraries(lua_State *L, void *arg)
@@ -62,6 +64,8 @@ static int run(const struct options *o)
       .line_max_bytes = o->line_max_bytes,
       .log_level = o->log_level,
       .log_json = o->log_json,
+      .data = o->data,
+      .no_disk = o->no_disk,
       .on_busy = interrupt,
       .on_busy_arg = (void *)&watched,
   });
@@ -84,6 +88,7 @@ static int run(const struct options *o)
   struct node_config config = node_config_default();
   config.line_max_bytes = o->line_max_bytes;
   config.late_reply_ns = o->late_reply_ns;
+  config.segment_bytes = SEGMENT_BYTES;
   struct node_behavior behavior = script_behavior(script);
   struct node *node = node_new(&config, &env, &behavior);
   script_attach(script, node);

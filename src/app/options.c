@@ -2,6 +2,7 @@
 
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "app/suggest.h"
 #include "app/values.h"
@@ -14,6 +15,7 @@ enum {
   OPT_RPC_TIMEOUT,
   OPT_LATE_REPLY,
   OPT_MAX_LINE,
+  OPT_DATA,
   OPT_LIBRARY
 };
 
@@ -26,6 +28,7 @@ static const struct option long_options[] = {
     {"rpc-timeout", required_argument, NULL, OPT_RPC_TIMEOUT},
     {"late-reply", required_argument, NULL, OPT_LATE_REPLY},
     {"max-line", required_argument, NULL, OPT_MAX_LINE},
+    {"data", required_argument, NULL, OPT_DATA},
     {"lua-path", required_argument, NULL, OPT_LIBRARY},
     {NULL, 0, NULL, 0},
 };
@@ -47,6 +50,8 @@ static const char help[] = "Usage: vortex-lua [options] SCRIPT [ARGS...]\n"
                            "  --rpc-timeout SECONDS  default timeout of an RPC (default: 1)\n"
                            "  --late-reply SECONDS   drop answers to clients' requests older than this (default: 4.5; 0: never)\n"
                            "  --max-line BYTES       skip longer input lines (default: 16777216)\n"
+                           "  --data DIR|auto|none   where Raft keeps its log: in DIR/<node id>, in memory (none), or in the\n"
+                           "                         temporary directory, for the parent process's lifetime (default: auto)\n"
                            "  --lua-path DIR         take vortex's own Lua files from DIR instead of the binary\n"
                            "  -h, --help             this text\n"
                            "  -V, --version          the version\n"
@@ -88,6 +93,14 @@ static bool parse_one(struct options *o, int option)
     o->line_max_bytes = (size_t)bytes;
     return true;
   }
+  case OPT_DATA:
+    o->no_disk = strcmp(optarg, "none") == 0;
+    o->data = o->no_disk || strcmp(optarg, "auto") == 0 ? NULL : optarg;
+    if (optarg[0] == '\0') {
+      fputs("vortex-lua: --data: a folder, auto or none expected, not \"\"\n", stderr);
+      return false;
+    }
+    return true;
   default:
     o->library = optarg;
     return true;

@@ -15,6 +15,8 @@ struct options {
   uint64_t rpc_timeout_ns;
   uint64_t late_reply_ns;
   size_t line_max_bytes;
+  const char *data;    /* folder for what must outlive the node; NULL = the parent process's, in the temporary directory */
+  bool no_disk;        /* nothing outlives it */
   const char *library; /* folder searched before the embedded library, or NULL */
   const char *script;
   const char *const *argv; /* the script's arguments; borrowed from main's */

@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "base/prng.h"
+#include "host/disk.h"
 #include "host/fds.h"
 #include "host/input.h"
 #include "host/output.h"
@@ -34,6 +35,7 @@ struct host {
   struct output output;
   struct watchdog watchdog;
   struct prng prng;
+  struct disk *disk; /* NULL = none */
 
   struct node *node; /* while host_run() runs */
   bool named;        /* the log shows the node's id */
@@ -137,6 +139,7 @@ struct node_env host_env(struct host *h)
       .send = env_send,
       .wake_at = env_wake_at,
       .log = env_log,
+      .disk = h->disk == NULL ? NULL : disk_ops(h->disk),
   };
 }
 
@@ -301,6 +304,12 @@ static void on_check(uv_check_t *check)
   }
 }
 
+static void on_disk(void *arg)
+{
+  struct host *h = arg;
+  watchdog_work(&h->watchdog);
+}
+
 static void finish_line(void *arg)
 {
   output_finish_line(arg);
@@ -380,6 +389,9 @@ struct host *host_new(const struct host_config *config)
     h->log.before_write = finish_line;
     h->log.before_write_arg = &h->output;
   }
+  if (!config->no_disk) {
+    h->disk = disk_new(&h->loop, &h->log, &(struct disk_config){.root = config->data, .work = on_disk, .work_arg = h});
+  }
   signals_start(&h->noted);
   return h;
 }
@@ -392,6 +404,9 @@ void host_close(struct host *h)
   h->closed = true;
   h->output.pollable = false;
   signals_end();
+  if (h->disk != NULL) {
+    disk_close(h->disk);
+  }
   uint64_t give_up = uv_hrtime() + CLOSE_GRACE_NS;
   for (;;) {
     uv_walk(&h->loop, close_left, NULL);
@@ -411,6 +426,9 @@ bool host_free(struct host *h)
   output_close(&h->output);
   if (uv_loop_close(&h->loop) != 0) {
     return false; /* the thread keeps the loop's memory */
+  }
+  if (h->disk != NULL) {
+    disk_free(h->disk);
   }
   free(h);
   return true;

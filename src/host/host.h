@@ -34,6 +34,11 @@ struct host_config {
   enum log_level log_level;
   bool log_json;
 
+  /* Where the files of the node lie: a folder with one folder per node; NULL = one in the temporary directory that belongs to the parent
+   * process and is forgotten when that begins anew (host/place.h). no_disk: nowhere, there are no files. Borrowed. */
+  const char *data;
+  bool no_disk;
+
   /* A handler has held the loop for longer than HOST_BUSY_LIMIT_NS. Called once per turn, in a signal handler on the loop's thread: it
    * may only do what is async-signal-safe. NULL = no watchdog. */
   void (*on_busy)(void *arg);
