@@ -9,7 +9,10 @@
  *   - commitment: an index that a leader commits while it is not, with its term, in the durable logs of a majority (of both, if joint); a
  *     commit index that goes back in one process; an applied index that is not committed, or not durable here;
  *   - durability: a member that comes back without what was durable: term, vote, entries;
- *   - messages: one that leaves before the log is durable through its `after`;
+ *   - messages: one that leaves before the log is durable through its `after`; an acknowledgement of what is not durable, or not the
+ *     leader's; a vote that is not durable; a leader's message of a term in which its sender does not lead;
+ *   - reads: one that is answered with less than what was committed when it began, or with what is not committed;
+ *   - statuses: a term, vote, entry or configuration that was never appended, or one taken for durable that is not;
  *   - what raft_check() finds.
  *
  * Pure, like the rest of the room: memory grows with the length of the whole log. */
