@@ -59,8 +59,8 @@ struct node_behavior {
 
   /* ---- Raft; `group` is the tag that the group was opened with ---- */
 
-  /* A committed command, in log order, on every replica. Deterministic: the node may not be called. 0, or an error that stops the node (out
-   * of memory, a runaway): this replica does not know what the others do. */
+  /* A committed command, in log order, on every replica. Deterministic: of the node, only node_log and node_timer may be called. 0, or an
+   * error that stops the node (out of memory, a runaway): this replica does not know what the others do. */
   int (*apply)(void *self, void *group, uint64_t index, struct slice command, struct node_outcome *outcome);
 
   /* Appends the whole state, for restore() here or on another replica; equal states give equal bytes. 0, or an error (it has been logged):

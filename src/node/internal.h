@@ -4,7 +4,8 @@
  *   receive.c   a line comes in: validation, dispatch, replies, forwarded requests
  *   send.c      lines go out: begin, finish, holding back after init, answers, forwarding
  *   op.c        operations that take time: RPCs and timers
- *   party.c     who there is to talk to */
+ *   party.c     who there is to talk to
+ *   raft_*.c    Raft groups: see raft_internal.h */
 #ifndef VORTEX_NODE_INTERNAL_H
 #define VORTEX_NODE_INTERNAL_H
 
@@ -25,6 +26,13 @@ enum op_kind {
   OP_RELEASE, /* the node's own: lines held since init leave */
   OP_REPLAY,  /* the node's own: requests that waited for on_init are handled */
   OP_GIVE_UP, /* the node's own: tasks have had their second, the node ends */
+
+  OP_PROPOSAL, /* of the service to a Raft group */
+  OP_READ,
+  OP_ASK,          /* for other members, another leader */
+  OP_GROUPS_TURN,  /* the node's own: what has arisen for its groups */
+  OP_GROUPS_RETRY, /* … the log tries to get space again */
+  OP_GROUP_TIME,   /* … a group's next deadline */
 };
 
 /* An operation that takes time. Lives in node->ops under its token, and in node->timers while its deadline is known. */
@@ -36,6 +44,7 @@ struct op {
   uint64_t timeout_ns;
   void *tag;
   struct party *peer; /* OP_RPC: who must reply; holds a reference */
+  void *subject;      /* of those of Raft groups: what they are about; NULL = it is over, and only its answer is due */
   struct op *next_free;
 };
 
@@ -56,6 +65,8 @@ struct waiting {
   size_t len;
   char line[]; /* and a newline behind it */
 };
+
+struct groups;
 
 struct node {
   struct node_config config;
@@ -97,6 +108,9 @@ struct node {
   size_t waiting_count;
   size_t waiting_bytes;
 
+  struct groups *groups; /* Raft's; NULL = none has been opened. Owned. */
+  struct buf start;      /* token of the id of init's envelope, for the disk */
+
   /* reading */
   struct buf scratch;      /* of json_envelope_scan */
   struct buf names;        /* unescaped names of init and of forwarded requests */
@@ -109,6 +123,7 @@ struct node {
 struct op *op_new(struct node *n, enum op_kind kind, void *tag);
 void op_free(struct node *n, struct op *op);
 void op_arm(struct node *n, struct op *op, uint64_t deadline_ns);
+void op_disarm(struct node *n, struct op *op);
 void op_run_due(struct node *n);
 void op_fail_rpcs(struct node *n);
 void op_complete(struct node *n, struct op *op, int status, const struct node_message *reply);
@@ -122,8 +137,23 @@ void send_forget_held(struct node *n);
 void receive_replay(struct node *n);
 void receive_forget_waiting(struct node *n);
 void receive_refuse_waiting(struct node *n);
-void receive_refuse(struct node *n, const struct node_message *message, struct slice text);
+void receive_refuse(struct node *n, const struct node_message *message, int error, struct slice text);
 void receive_init(struct node *n, const struct json_envelope *e, uint64_t arrival_ns);
+
+void receive_skip(struct node *n, struct slice line, size_t offset, const char *reason);
+
+/* raft_*.c. None does anything in a node that has no group. */
+int groups_start(struct node *n); /* who we are is known. 0, or an error that has been logged */
+bool groups_receive(struct node *n, struct slice line, const struct party *from,
+                    const struct node_message *message); /* false: not theirs */
+void groups_turn(struct node *n);
+void groups_time(struct node *n, struct op *op);
+void groups_retry(struct node *n);
+void groups_op_due(struct op *op);    /* its deadline has come */
+void groups_op_forget(struct op *op); /* it was cancelled */
+void groups_stop(struct node *n);
+void groups_free(struct node *n);
+bool groups_applying(const struct node *n); /* the service must not call the node now */
 
 /* node.c: to be called at the end of whatever the world calls. */
 void node_settle(struct node *n);

@@ -41,6 +41,7 @@ void node_free(struct node *n)
   if (n == NULL) {
     return;
   }
+  groups_free(n);
   send_forget_held(n);
   receive_forget_waiting(n);
   for (size_t i = 0; i < n->ops.cap; i++) {
@@ -58,6 +59,7 @@ void node_free(struct node *n)
   buf_free(&n->line);
   buf_free(&n->scratch);
   buf_free(&n->names);
+  buf_free(&n->start);
   free(n);
 }
 
@@ -92,6 +94,7 @@ static void finish(struct node *n)
   if (n->state == NODE_STOPPED) {
     return;
   }
+  groups_stop(n);
   receive_refuse_waiting(n);
   send_release(n, NULL);
   n->behavior.stop(n->behavior.self);
@@ -113,6 +116,7 @@ void node_stop(struct node *n)
   }
   op_arm(n, op_new(n, OP_GIVE_UP, NULL), n->env.now(n->env.self) + NODE_STOP_TIMEOUT_NS);
   op_fail_rpcs(n);
+  groups_stop(n);
   node_settle(n);
 }
 

@@ -1,4 +1,4 @@
-/* Operations that take time: RPCs that wait for a reply, and timers. */
+/* Operations that take time: RPCs that wait for a reply, timers, those of Raft groups. */
 #include <stdlib.h>
 
 #include "node/internal.h"
@@ -7,6 +7,7 @@
 
 struct op *op_new(struct node *n, enum op_kind kind, void *tag)
 {
+  assert(kind == OP_TIMER || !groups_applying(n));
   struct op *op = n->free_ops;
   if (op != NULL) {
     n->free_ops = op->next_free;
@@ -55,6 +56,13 @@ void op_arm(struct node *n, struct op *op, uint64_t deadline_ns)
   ask_wake(n);
 }
 
+void op_disarm(struct node *n, struct op *op)
+{
+  if (heap_contains(&op->timer)) {
+    heap_remove(&n->timers, &op->timer);
+  }
+}
+
 void op_complete(struct node *n, struct op *op, int status, const struct node_message *reply)
 {
   assert(op->kind == OP_RPC || op->kind == OP_TIMER);
@@ -82,6 +90,20 @@ static void run(struct node *n, struct op *op)
   case OP_GIVE_UP:
     op_free(n, op);
     node_stop(n);
+    break;
+  case OP_PROPOSAL:
+  case OP_READ:
+  case OP_ASK:
+    groups_op_due(op);
+    break;
+  case OP_GROUPS_TURN:
+    groups_turn(n);
+    break;
+  case OP_GROUPS_RETRY:
+    groups_retry(n);
+    break;
+  case OP_GROUP_TIME:
+    groups_time(n, op);
     break;
   }
 }
@@ -140,7 +162,11 @@ uint64_t node_timer(struct node *n, uint64_t delay_ns, void *tag)
 void node_cancel(struct node *n, uint64_t token)
 {
   struct op *op = map_get(&n->ops, token);
+  assert(!groups_applying(n));
   if (op != NULL) {
+    if (op->subject != NULL) {
+      groups_op_forget(op);
+    }
     op_free(n, op);
   }
 }

@@ -10,7 +10,9 @@
  *   {"below":b,"command":…,"sequence":n,"session":id}       a proposal
  *   {"nonce":n,"open":"n1"}                                 opens a session
  * Bytes of entries are canonical JSON (json/canonical.h): who receives them puts them into that form again, since others may reprint lines.
- * Numbers that are 64-bit in the core but random (sessions, incarnations, nonces) are kept below 2^53 by who makes them. */
+ * Numbers of the core have 64 bits and are written as the signed integers of the same bits. Those that are random (sessions, incarnations,
+ * nonces) are kept below 2^53 by who makes them, for the eye.
+ * Refused: entries beyond WAL_ENTRY_MAX_BYTES, snapshots of 2 GiB or more, more than 4,096 configurations in one append. */
 #ifndef VORTEX_NODE_RAFT_WIRE_H
 #define VORTEX_NODE_RAFT_WIRE_H
 
@@ -22,7 +24,7 @@
 /* Names for numbers, and back. */
 struct wire_names {
   void *self;
-  struct slice (*name)(void *self, uint64_t id); /* empty = unknown */
+  struct slice (*name)(void *self, uint64_t id); /* of an id that `id` gave; holds as long as the table does */
   uint64_t (*id)(void *self, struct slice name); /* learns names that it has not seen */
 };
 
@@ -47,8 +49,10 @@ struct wire_message {
 };
 void wire_message_free(struct wire_message *w);
 
-/* Reads a body (scanned JSON, of a type that begins with "raft_" and names one of the core's messages). 0, or ERROR_MALFORMED with *why,
- * one line for a person, static. `group` is found even if the rest is wrong, when it is there. */
+/* Reads a body (scanned JSON, of a type that begins with "raft_" and names one of the core's messages); *w is all zero before the first
+ * use. 0, or ERROR_MALFORMED with *why, one line for a person, static. `group` is found even if the rest is wrong, when it is there.
+ * Unknown members are ignored; all of the type's own must be there. Whether the numbers make sense to the core is not looked at, but that
+ * indices of entries do not overflow and chunks lie inside their snapshot. */
 int wire_decode(struct wire_message *w, struct slice type, struct slice body, const struct wire_names *names, const char **why);
 
 /* Whether a type is one of the core's messages. */
@@ -73,6 +77,10 @@ struct wire_command {
   struct slice node;    /* WIRE_OPEN: raw text between the quotes, which needs no escapes (names are checked when a session is opened) */
   uint64_t nonce;
 };
+
+/* Whether a command, or a result, may be embedded in entries, messages and snapshots: what is around it must not carry it beyond
+ * JSON_DEPTH_MAX, or no member could read it any more. `value`: JSON that the scanner accepts, without white space around it. */
+bool wire_fits(struct slice value);
 
 /* Appends a command's envelope, canonical if c->command is. */
 void wire_encode_command(struct buf *out, const struct wire_command *c);

@@ -19,7 +19,7 @@ static void append_excerpt(struct buf *out, struct slice line, size_t offset)
   buf_append_str(out, to < line.len ? "…" : "");
 }
 
-static void skip(struct node *n, struct slice line, size_t offset, const char *reason)
+void receive_skip(struct node *n, struct slice line, size_t offset, const char *reason)
 {
   n->stats.skipped++;
   if (!node_may_warn(n)) {
@@ -138,19 +138,31 @@ static void learn_members(struct node *n, struct slice ids)
   send_prepare(n);
 }
 
+static void refuse_start(struct node *n, struct node_request *request, struct slice text)
+{
+  node_reply_error(n, request, error_protocol_code(ERROR_CRASH), text);
+  n->failed = true;
+}
+
 /* The first init: learns who we are, lets the service begin, answers. */
-static void start(struct node *n, struct node_request *request, struct slice ids)
+static void start(struct node *n, struct node_request *request, const struct json_envelope *e, struct slice ids)
 {
   learn_members(n, ids);
   n->state = NODE_RUNNING;
+  if (n->env.disk != NULL) {
+    buf_append_slice(&n->start, e->id);
+  }
+  if (groups_start(n) != 0) {
+    refuse_start(n, request, SLICE("its Raft groups could not start: see the node's log"));
+    return;
+  }
   if (n->config.hold_ns > 0) {
     n->holding = true;
     op_arm(n, op_new(n, OP_RELEASE, NULL), n->env.now(n->env.self) + n->config.hold_ns);
   }
   enum node_init_result result = n->behavior.init(n->behavior.self);
   if (result == NODE_INIT_FAILED) {
-    node_reply_error(n, request, error_protocol_code(ERROR_CRASH), SLICE("the service could not start: see the node's log"));
-    n->failed = true;
+    refuse_start(n, request, SLICE("the service could not start: see the node's log"));
     return;
   }
   n->ready = n->ready || result == NODE_INIT_DONE;
@@ -163,7 +175,7 @@ void receive_init(struct node *n, const struct json_envelope *e, uint64_t arriva
   struct slice ids;
   const char *wrong = read_init(e->body, &n->names, &ids);
   if (n->self == NULL && wrong == NULL) {
-    start(n, request, ids);
+    start(n, request, e, ids);
   } else if (n->self == NULL) {
     n->stats.skipped++;
     node_log(n, LOG_ERROR, "init from %.*s cannot be used: %s", (int)e->src.len, e->src.ptr, wrong);
@@ -179,7 +191,7 @@ void receive_init(struct node *n, const struct json_envelope *e, uint64_t arriva
 /* ---- requests and replies ---- */
 
 /* Answers that the request cannot be served, unless it is of a kind that is never answered. */
-void receive_refuse(struct node *n, const struct node_message *message, struct slice text)
+void receive_refuse(struct node *n, const struct node_message *message, int error, struct slice text)
 {
   if (message->msg_id.len == 0 || message->in_reply_to.len > 0 || slice_equal(message->type, SLICE("error"))) {
     return;
@@ -189,7 +201,7 @@ void receive_refuse(struct node *n, const struct node_message *message, struct s
     abort();
   }
   node_request_init(request, message);
-  node_reply_error(n, request, error_protocol_code(ERROR_UNAVAILABLE), text);
+  node_reply_error(n, request, error_protocol_code(error), text);
   free(request);
 }
 
@@ -200,7 +212,7 @@ static void wait(struct node *n, struct slice line, const struct node_message *m
     if (node_may_warn(n)) {
       node_log(n, LOG_WARN, "refused a message: too many wait for on_init to end");
     }
-    receive_refuse(n, message, SLICE("too many requests wait for the node to start"));
+    receive_refuse(n, message, ERROR_UNAVAILABLE, SLICE("too many requests wait for the node to start"));
     return;
   }
   struct waiting *w = malloc(sizeof *w + line.len + 1);
@@ -351,7 +363,7 @@ static bool receive_forward(struct node *n, struct slice line, const struct json
     wrong = unwrap(n, &f, message);
   }
   if (wrong != NULL) {
-    skip(n, line, (size_t)(e->body.ptr - line.ptr), wrong);
+    receive_skip(n, line, (size_t)(e->body.ptr - line.ptr), wrong);
     return false;
   }
   if (is_repeated(n, from, &f)) {
@@ -374,6 +386,9 @@ static void receive_message(struct node *n, struct slice line, const struct json
   if (e->in_reply_to.len > 0 && receive_reply(n, &message, from)) {
     return;
   }
+  if (n->groups != NULL && groups_receive(n, line, from, &message)) {
+    return;
+  }
   if (!n->ready || n->waiting_count > 0) {
     wait(n, line, &message);
     return;
@@ -387,13 +402,13 @@ static void receive_message(struct node *n, struct slice line, const struct json
 static void receive_scanned(struct node *n, struct slice line, const struct json_envelope *e, uint64_t arrival_ns)
 {
   if (e->src.len > NODE_NAME_MAX_BYTES || e->dest.len > NODE_NAME_MAX_BYTES) {
-    skip(n, line, 0, "src or dest is too long a name");
+    receive_skip(n, line, 0, "src or dest is too long a name");
   } else if (slice_equal(e->type, SLICE("init")) && e->in_reply_to.len == 0) {
     receive_init(n, e, arrival_ns);
   } else if (n->self == NULL) {
-    skip(n, line, 0, "a message before init");
+    receive_skip(n, line, 0, "a message before init");
   } else if (!slice_equal(e->dest, party_name(n->self))) {
-    skip(n, line, 0, "dest is another node");
+    receive_skip(n, line, 0, "dest is another node");
   } else {
     receive_message(n, line, e, arrival_ns);
   }
@@ -404,7 +419,7 @@ static void receive(struct node *n, struct slice line, uint64_t arrival_ns)
   struct json_envelope e;
   struct json_error error;
   if (json_envelope_scan(line, &n->scratch, &e, &error) != 0) {
-    skip(n, line, error.offset, error.reason);
+    receive_skip(n, line, error.offset, error.reason);
   } else {
     receive_scanned(n, line, &e, arrival_ns);
   }
@@ -482,7 +497,7 @@ void receive_refuse_waiting(struct node *n)
       init_message(&e, w->arrival_ns, &message);
       const struct party *from = parties_find(&n->parties, e.src);
       message.from_client = from == NULL || from->kind == PARTY_CLIENT;
-      receive_refuse(n, &message, SLICE("the node is stopping"));
+      receive_refuse(n, &message, ERROR_UNAVAILABLE, SLICE("the node is stopping"));
     }
   }
   receive_forget_waiting(n);

@@ -8,6 +8,7 @@
 static struct buf *open_line(struct node *n, struct slice dest)
 {
   assert(n->line.len == 0);
+  assert(!groups_applying(n));
   struct buf *line = &n->line;
   buf_append_slice(line, buf_slice(&n->line_head));
   int error = json_write_string(line, dest);

@@ -34,7 +34,8 @@ enum session_verdict {
 enum session_verdict sessions_look(struct sessions *s, uint64_t session, uint64_t sequence, uint64_t below, long long *code,
                                    struct slice *value);
 
-/* Keeps the result of one that was to be applied. Of an error only the code is kept: texts differ between replicas. Copies value. */
+/* Keeps the result of one that was to be applied. Of an error only the code is kept: texts differ between replicas. Copies value: a JSON
+ * text without white space around it, or nothing. */
 void sessions_keep(struct sessions *s, uint64_t session, uint64_t sequence, long long code, struct slice value);
 
 /* The session of a node (0 = none), and its nonce. */

@@ -161,7 +161,14 @@ static inline int serve(void)
   config.late_reply_ns = 0;
   config.hold_ns = 0;
   struct node_env env = host_env(host);
-  struct node_behavior behavior = {&service, service_init, service_message, service_complete, service_busy, service_stop};
+  struct node_behavior behavior = {
+      .self = &service,
+      .init = service_init,
+      .message = service_message,
+      .complete = service_complete,
+      .busy = service_busy,
+      .stop = service_stop,
+  };
   service.node = node_new(&config, &env, &behavior);
   /* What a library left on the loop neither keeps the process alive nor stays open. */
   static uv_timer_t foreign;

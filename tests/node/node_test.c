@@ -69,7 +69,15 @@ static int setup(void **state)
   struct node_config config = node_config_default();
   config.line_max_bytes = 1000;
   struct node_env env = string_world_env(&w->env);
-  w->node = node_new(&config, &env, &(struct node_behavior){w, on_init, on_message, on_complete, on_busy, on_stop});
+  w->node = node_new(&config, &env,
+                     &(struct node_behavior){
+                         .self = w,
+                         .init = on_init,
+                         .message = on_message,
+                         .complete = on_complete,
+                         .busy = on_busy,
+                         .stop = on_stop,
+                     });
   *state = w;
   return 0;
 }
