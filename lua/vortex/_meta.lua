@@ -32,6 +32,112 @@ local Timer = {}
 --- Stops the timer; a run that has begun is finished.
 function Timer:cancel() end
 
+--- A Raft group of this node, and the state machine that it replicates. Made by `vortex.raft`.
+---@class vortex.Raft
+local Raft = {}
+
+--- Has a command applied, once, on every member of the group, and returns what `apply` returned (an empty table for nil)
+--- or raises what it raised. Raises 11 if no member will ever apply it; 0 (timeout) if it may have been applied, or may be
+--- yet. On any node. Yields.
+---@param command any what JSON can say
+---@param opts? vortex.Raft.Timeout default: 0.9 s
+---@return any result
+function Raft:propose(command, opts) end
+
+--- The same, but returns nil and the error.
+---@param command any
+---@param opts? vortex.Raft.Timeout
+---@return any result
+---@return vortex.Error? err
+function Raft:try_propose(command, opts) end
+
+--- Calls `fn(state)` with the state here, at a moment when it holds everything that had been applied anywhere when this was
+--- called, and returns what it returns. `fn` may neither wait nor change the state. Raises 11 if that moment does not
+--- come. On any member. Yields.
+---@param fn fun(state: any): ...
+---@param opts? vortex.Raft.Timeout default: 0.9 s
+---@return any ...
+function Raft:read(fn, opts) end
+
+--- The same, but returns nil and the error if the moment does not come. What `fn` raises is raised.
+---@param fn fun(state: any): ...
+---@param opts? vortex.Raft.Timeout
+---@return any ...
+function Raft:try_read(fn, opts) end
+
+--- Makes these nodes, and no others, the members of the group. Raises 0 (timeout) if it may still happen. Yields.
+---@param members vortex.Raft.Members
+---@param opts? vortex.Raft.Timeout default: 5 s
+---@return true
+function Raft:change(members, opts) end
+
+--- The same, but returns nil and the error.
+---@param members vortex.Raft.Members
+---@param opts? vortex.Raft.Timeout
+---@return true?
+---@return vortex.Error? err
+function Raft:try_change(members, opts) end
+
+--- Makes another voter lead. Yields.
+---@param id? string default: the one whose log is longest
+---@param opts? vortex.Raft.Timeout default: 5 s
+---@return true
+function Raft:transfer(id, opts) end
+
+--- The same, but returns nil and the error.
+---@param id? string
+---@param opts? vortex.Raft.Timeout
+---@return true?
+---@return vortex.Error? err
+function Raft:try_transfer(id, opts) end
+
+--- Calls `fn(status)` in a task whenever the leader or the members have changed.
+---@param fn fun(status: vortex.Raft.Status)
+function Raft:on_change(fn) end
+
+--- What this node knows of the group.
+---@return vortex.Raft.Status
+function Raft:status() end
+
+--- Who leads, as far as this node knows.
+---@return string?
+function Raft:leader() end
+
+--- Whether this node leads, as far as it knows: another one may do so already.
+---@return boolean
+function Raft:is_leader() end
+
+---@class vortex.Raft.Timeout
+---@field timeout? number seconds
+
+---@class vortex.Raft.Members
+---@field voters string[]
+---@field learners? string[] they get the log, and do not vote
+
+---@class vortex.Raft.Status
+---@field name string
+---@field id string this node
+---@field role string "leader", "follower", "candidate" …
+---@field term integer
+---@field leader any its id
+---@field vote any whom this node has voted for in this term
+---@field commit integer the last entry that is known to be committed
+---@field applied integer the last one that has been applied here
+---@field last integer the last one in the log here
+---@field durable integer the last one that is durable here
+---@field first integer the first one that is still in the log here
+---@field snapshot { index: integer, term: integer, bytes: integer }
+---@field voters string[]
+---@field learners string[]
+---@field old_voters? string[] while the members are being changed
+---@field changing boolean
+---@field transferring_to any
+---@field peers table<string, table> of a leader: how far each member is
+---@field sessions table[] whose proposals are known, and how many of their results
+---@field proposals { waiting: integer, in_flight: integer } of this node
+---@field log_bytes integer
+---@field digest any equal on all members that have applied as much
+
 --- Why something failed. `tostring(err)` is "name (code): text".
 ---@class vortex.Error
 ---@field code integer as in Maelstrom's protocol, or from 1000 up
@@ -96,6 +202,10 @@ function core.try_rpc(dest, body, opts) end
 ---@param fn fun(...)
 ---@param ... any
 function core.spawn(fn, ...) end
+
+--- Runs a function as a task of its own when the running task, or the function of a state machine, has ended.
+---@param fn fun()
+function core.defer(fn) end
 
 --- Lets other tasks run for so long. Yields.
 ---@param seconds number
@@ -202,5 +312,10 @@ function core.set_module(module) end
 --- Has every reply to a client looked at before it leaves; a complaint is logged and answered with crash (13) instead.
 ---@param fn fun(request_type: string, request: vortex.Body, reply: vortex.Body): string?
 function core.set_check(fn) end
+
+--- Declares a Raft group; vortex.raft has looked at the options.
+---@param options vortex.Raft.Options
+---@return vortex.Raft
+function core.raft_open(options) end
 
 return core

@@ -42,6 +42,7 @@ end
 ---@field kv fun(service: "lin-kv"|"seq-kv"|"lww-kv"): vortex.Kv
 ---@field tso fun(opts?: vortex.RpcOptions): integer
 ---@field try_tso fun(opts?: vortex.RpcOptions): integer?, vortex.Error?
+---@field raft fun(options: vortex.Raft.Options): vortex.Raft
 ---@field set fun(elements?: vortex.Scalar[]|vortex.Set): vortex.Set
 ---@field topology vortex.topology
 ---@field log vortex.log
@@ -67,6 +68,9 @@ local M = {
   every = core.every,
   now = core.now,
   mutex = later("vortex.mutex", "new"),
+
+  -- replicated state machines
+  raft = later("vortex.raft", "new"),
 
   -- services
   kv = later("vortex.kv", "new"),

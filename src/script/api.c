@@ -4,14 +4,20 @@
 #include <stdlib.h>
 
 #include "script/codec.h"
+#include "script/guard.h"
 #include "script/internal.h"
 #include "json/scan.h"
+
+uint64_t script_seconds_ns(lua_Number seconds)
+{
+  return seconds >= 1e9 ? NODE_RPC_TIMEOUT_MAX_NS : (uint64_t)(seconds * 1e9);
+}
 
 uint64_t script_check_seconds(lua_State *L, int arg)
 {
   lua_Number seconds = luaL_checknumber(L, arg);
   luaL_argcheck(L, seconds >= 0, arg, "a time in seconds, 0 or more, expected");
-  return seconds >= 1e9 ? UINT64_C(1000000000) * NODE_S_NS : (uint64_t)(seconds * 1e9);
+  return script_seconds_ns(seconds);
 }
 
 /* The script's node; raises where there is none. */
@@ -202,26 +208,7 @@ static uint64_t check_timeout(lua_State *L, struct script *s, int arg)
     luaL_argerror(L, arg, "timeout: a time in seconds, 0 or more, expected");
   }
   lua_pop(L, 1);
-  return seconds >= 1e9 ? NODE_RPC_TIMEOUT_MAX_NS : (uint64_t)(seconds * 1e9);
-}
-
-/* After a wait: what the task was resumed with is on top of the stack. */
-static int resumed(lua_State *L, int status, lua_KContext ctx)
-{
-  (void)status;
-  struct task *t = script_of(L)->current;
-  if (t->raise) {
-    t->raise = false;
-    return lua_error(L);
-  }
-  return lua_gettop(L) - (int)ctx;
-}
-
-static int wait_for(lua_State *L, struct task *t, enum task_wait wait)
-{
-  t->wait = wait;
-  lua_settop(L, 0);
-  return lua_yieldk(L, 0, 0, resumed);
+  return script_seconds_ns(seconds);
 }
 
 static int call(lua_State *L, const char *what, enum task_wait wait)
@@ -231,7 +218,7 @@ static int call(lua_State *L, const char *what, enum task_wait wait)
   uint64_t timeout_ns = check_timeout(L, s, 3);
   begin_line(L, s, what, CODEC_RPC);
   t->token = node_line_rpc(s->node, timeout_ns, &t->waiter);
-  return wait_for(L, t, wait);
+  return task_wait(L, t, wait);
 }
 
 /* Lua: rpc(dest, body, {timeout =}) -> reply body, or raises */
@@ -278,6 +265,25 @@ static int l_spawn(lua_State *L)
   return 0;
 }
 
+/* Lua: defer(fn): for the Lua half; allowed in a state machine */
+static int l_defer(lua_State *L)
+{
+  struct script *s = script_of(L);
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  check_node(L, "defer");
+  struct task *t = task_new(s, ROLE_SPAWNED);
+  if (t == NULL) {
+    return luaL_error(L, "defer: %d tasks are waiting already", SCRIPT_TASKS_MAX);
+  }
+  lua_settop(L, 1);
+  lua_xmove(L, t->co, 1);
+  task_enqueue(s, t, 0);
+  if (s->current == NULL && s->initialized) {
+    node_timer(s->node, 0, &s->run_waiter);
+  }
+  return 0;
+}
+
 /* Lua: sleep(seconds) */
 static int l_sleep(lua_State *L)
 {
@@ -285,7 +291,7 @@ static int l_sleep(lua_State *L)
   uint64_t delay_ns = script_check_seconds(L, 1);
   struct task *t = task_check_yield(L, "sleep", 1);
   t->token = node_timer(s->node, delay_ns, &t->waiter);
-  return wait_for(L, t, WAIT_SLEEP);
+  return task_wait(L, t, WAIT_SLEEP);
 }
 
 /* Lua: task() -> the current task's number */
@@ -320,7 +326,7 @@ static int l_park(lua_State *L)
   if (!lua_isnoneornil(L, 1)) {
     t->token = node_timer(s->node, script_check_seconds(L, 1), &t->waiter);
   }
-  return wait_for(L, t, WAIT_PARK);
+  return task_wait(L, t, WAIT_PARK);
 }
 
 /* Lua: unpark(task, …) -> whether that task was parked */
@@ -462,6 +468,7 @@ static const luaL_Reg core[] = {
     {"rpc", l_rpc},
     {"try_rpc", l_try_rpc},
     {"spawn", l_spawn},
+    {"defer", l_defer},
     {"sleep", l_sleep},
     {"after", timer_after},
     {"every", timer_every},
@@ -483,6 +490,7 @@ static const luaL_Reg core[] = {
     {"is_array", l_is_array},
     {"set_module", identity_set_module},
     {"set_check", l_set_check},
+    {"raft_open", raft_declare},
     {NULL, NULL},
 };
 
@@ -490,6 +498,7 @@ int api_open(lua_State *L)
 {
   struct script *s = script_of(L);
   luaL_newlib(L, core);
+  guard_core(L);
   lua_pushlightuserdata(L, NULL);
   lua_setfield(L, -2, "null");
   lua_rawgeti(L, LUA_REGISTRYINDEX, s->error_mt_ref);

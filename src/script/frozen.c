@@ -3,15 +3,21 @@
 #include <stdbool.h>
 #include <time.h>
 
-#include "script/script.h"
+#include "script/internal.h"
 
 static bool frozen;
 static uint32_t frozen_value;
+static bool held;
 
 void script_freeze_clock(uint32_t value)
 {
   frozen = true;
   frozen_value = value;
+}
+
+void script_hold_clock(bool hold)
+{
+  held = hold;
 }
 
 #ifdef VORTEX_WRAPS_CLOCK
@@ -24,7 +30,7 @@ clock_t script_clock(void) __asm__("__wrap_clock");
 
 time_t script_time(time_t *out)
 {
-  time_t now = frozen ? (time_t)frozen_value : real_time(NULL);
+  time_t now = held ? 0 : frozen ? (time_t)frozen_value : real_time(NULL);
   if (out != NULL) {
     *out = now;
   }
@@ -33,7 +39,7 @@ time_t script_time(time_t *out)
 
 clock_t script_clock(void)
 {
-  return frozen ? (clock_t)frozen_value : real_clock();
+  return held ? 0 : frozen ? (clock_t)frozen_value : real_clock();
 }
 
 #endif

@@ -6,8 +6,12 @@
  *   api.c       the module vortex.core: what scripts call
  *   timer.c     after and every
  *   identity.c  vortex.id, ids and peers
+ *   raft.c      Raft groups: what scripts ask of them
+ *   machine.c   the state machines of Raft groups, which the node runs
+ *   guard.c     what state machines may not use
  *   errors.c    error objects
  *   encode.c, decode.c   the codec between JSON text and Lua values (codec.h)
+ *   image_write.c, image_read.c   the typed encoding of states (image.h)
  *   stdlib.c    print, io.write and os.exit, which must not touch the protocol
  *   library.c   require: the library's Lua half
  *   cache.c     chunks that are compiled once for many states
@@ -24,6 +28,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/map.h"
+#include "node/raft.h"
 #include "script/alloc.h"
 #include "script/codec.h"
 #include "script/limits.h"
@@ -39,6 +44,7 @@ enum waiter_kind {
   WAITER_TIMER,
   WAITER_COLLECT, /* the script's own: a look for requests that ended unanswered */
   WAITER_RUN,     /* the script's own: tasks became runnable outside the node's calls */
+  WAITER_GROUP,   /* a Raft group: those who want to know of changes are told */
 };
 
 struct waiter {
@@ -59,6 +65,8 @@ enum task_wait {
   WAIT_RPC,
   WAIT_TRY_RPC,
   WAIT_PARK,
+  WAIT_RAFT, /* for a Raft group */
+  WAIT_TRY_RAFT,
 };
 
 enum task_role {
@@ -75,6 +83,7 @@ struct task {
   enum task_wait wait;
   enum task_role role;
   bool raise;   /* the value it is resumed with is to be raised */
+  bool reads;   /* WAIT_RAFT: what it waits for is the moment to read */
   bool starved; /* it has raised for want of memory */
   int nargs;
   int ref; /* keeps co alive: it goes back to the pool */
@@ -148,6 +157,18 @@ struct script {
   int trim_kb;    /* config.trim: how large the heap is when its garbage is collected */
   unsigned calls; /* of the node's, for tuning the collector now and then */
 
+  /* Raft */
+  struct raft_group *groups;
+  const char *volatile machine; /* which function of a state machine runs ("apply" …); NULL = none. Read by a signal handler. */
+  lua_State *machines;          /* the thread that they run on; NULL = there is no group */
+  int machines_ref;
+  const void *group_mt;
+  bool asked;          /* the node waits for what one comes to, and stops if that is an error: it is not to be called */
+  bool starved;        /* one ran out of memory, even if it has caught the error */
+  size_t refused_want; /* what the allocator has refused and may be asked for again; 0 = nothing */
+  void *refused_ptr;
+  uint64_t held_ns; /* processor time when the watchdog found one to hold the loop; 0 = it has not */
+
   /* the codec */
   int name_ref; /* the strings "__name" and "__mode" */
   int mode_ref;
@@ -204,6 +225,12 @@ void task_free_all(struct script *s);
 /* Logs the error on top of the main stack with the task's traceback, and where it was spawned. `what` is what failed. */
 void task_log_error(struct script *s, struct task *t, const char *what);
 
+/* Yields the task that runs on L until its operation is over, with an empty stack. To be returned. */
+int task_wait(lua_State *L, struct task *t, enum task_wait wait);
+
+/* The same, going on in `then`, with the stack below what the task is resumed with as it is. */
+int task_wait_then(lua_State *L, struct task *t, enum task_wait wait, lua_KFunction then);
+
 /* ---- message.c ---- */
 
 void message_open(struct script *s);
@@ -228,6 +255,21 @@ void timer_arm_pending(struct script *s);
 int timer_after(lua_State *L); /* Lua: after(seconds, fn) -> timer */
 int timer_every(lua_State *L); /* Lua: every(seconds, fn) -> timer */
 
+/* ---- raft.c ---- */
+
+struct raft_group;
+void raft_close(struct script *s); /* frees what lies outside the Lua state */
+int raft_declare(lua_State *L);    /* Lua: raft_open(options) -> group */
+void raft_tell(struct script *s, struct raft_group *g);
+void raft_answer(struct script *s, struct task *t, int status, const struct node_answer *answer);
+void raft_changed(void *self, void *group); /* of the behavior */
+
+/* ---- machine.c: of the behavior ---- */
+
+int machine_apply(void *self, void *group, uint64_t index, struct slice command, struct node_outcome *outcome);
+int machine_snapshot(void *self, void *group, struct buf *out);
+int machine_restore(void *self, void *group, struct slice state);
+
 /* ---- identity.c ---- */
 
 int identity_set_module(lua_State *L);   /* Lua: set_module(table): gets id, ids and peers at init */
@@ -249,6 +291,22 @@ int errors_new(lua_State *L);   /* Lua: error_new(code | name, text, fields) */
 int errors_is(lua_State *L);    /* Lua: is_error(v) */
 
 /* ---- others ---- */
+
+/* Runs a piece of work that the node asks for: protected where memory may run out, and limited where instructions are. */
+void script_turn(struct script *s, void (*work)(struct script *, const void *), const void *arg);
+
+/* Tunes the collector now and then. */
+void script_count_call(struct script *s);
+
+/* Puts back the hook that the thread had which the watchdog has asked for its traceback. */
+void script_unhook(struct script *s);
+
+/* While held, time() and clock(), as Lua's libraries see them, stand still: so that table.sort, which takes pivots from them, brings what
+ * compares equal into the same order on every replica. */
+void script_hold_clock(bool hold);
+
+/* A time in seconds as nanoseconds, cut to NODE_RPC_TIMEOUT_MAX_NS. */
+uint64_t script_seconds_ns(lua_Number seconds);
 
 /* Writes to the node's log; without a node, to the configuration's. */
 void script_log(struct script *s, enum log_level level, struct slice text);

@@ -1,7 +1,12 @@
 /* What a script may not do for ever: run, and allocate. */
 #include "script/limits.h"
 
+#include <time.h>
+
 #include "script/internal.h"
+
+#define HELD_MAX_NS (3 * NODE_S_NS) /* processor time of a state machine's function, from when the watchdog saw it */
+#define HELD_EVERY  10000           /* instructions between two looks at that */
 
 /* ---- instructions ---- */
 
@@ -12,8 +17,11 @@ static int count_every(const struct script *s)
 }
 
 /* Who has run too long. */
-static const char *culprit(const struct task *t)
+static const char *culprit(const struct script *s, const struct task *t)
 {
+  if (s->machine != NULL) {
+    return s->machine;
+  }
   if (t == NULL) {
     return "this script";
   }
@@ -42,7 +50,7 @@ void limits_push(lua_State *L, const struct task *t)
     *--at = (char)('0' + n % 10);
     written++;
   }
-  lua_pushfstring(L, "stopped: %s has run %s instructions without a pause", culprit(t), at);
+  lua_pushfstring(L, "stopped: %s has run %s instructions without a pause", culprit(script_of(L), t), at);
 }
 
 static void log_where(lua_State *L, struct script *s)
@@ -91,8 +99,45 @@ static void count(lua_State *L, lua_Debug *ar)
   if (t != NULL && t->co != L) {
     lua_sethook(t->co, count, LUA_MASKCOUNT, 1);
   }
+  if (s->machine != NULL && s->machines != L) {
+    lua_sethook(s->machines, count, LUA_MASKCOUNT, 1);
+  }
   limits_push(L, t);
   lua_error(L);
+}
+
+static uint64_t processor_ns(void)
+{
+  struct timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return (uint64_t)t.tv_sec * NODE_S_NS + (uint64_t)t.tv_nsec;
+}
+
+/* The count hook of a state machine that holds the loop. */
+static void hold(lua_State *L, lua_Debug *ar)
+{
+  (void)ar;
+  struct script *s = script_of(L);
+  if (!s->turn_over && processor_ns() - s->held_ns < HELD_MAX_NS) {
+    return;
+  }
+  if (!s->turn_over) {
+    s->turn_over = true;
+    s->ran_away = true;
+    lua_sethook(L, hold, LUA_MASKCOUNT, 1);
+    luaL_traceback(L, L, "stopped: it does not end; it is here now:", 0);
+    size_t len;
+    const char *text = lua_tolstring(L, -1, &len);
+    script_log(s, LOG_ERROR, slice_of(text, len));
+    lua_pop(L, 1);
+  }
+  luaL_error(L, "stopped: %s does not end", s->machine);
+}
+
+void limits_hold(struct script *s, lua_State *L)
+{
+  s->held_ns = processor_ns();
+  lua_sethook(L, hold, LUA_MASKCOUNT, HELD_EVERY);
 }
 
 void limits_open(struct script *s)
@@ -116,12 +161,55 @@ bool script_ran_away(const struct script *s)
 
 /* ---- memory ---- */
 
+/* The allocator while a state machine runs. What it refuses, Lua asks for again at once when it has collected its garbage; a refusal that
+ * is followed by anything else became an error. */
+static void *note_refusal(void *arg, void *ptr, size_t old_size, size_t new_size)
+{
+  struct script *s = arg;
+  void *memory = s->config.alloc(s->config.alloc_arg, ptr, old_size, new_size);
+  if (new_size > (ptr != NULL ? old_size : 0)) { /* else it is the collector that shrinks or frees, in between */
+    bool again = s->refused_want == new_size && s->refused_ptr == ptr;
+    s->starved |= s->refused_want != 0 && (memory == NULL || !again);
+    s->refused_want = memory == NULL ? new_size : 0;
+    s->refused_ptr = ptr;
+  }
+  return memory;
+}
+
+void limits_begin_machine(struct script *s)
+{
+  s->starved = false;
+  s->refused_want = 0;
+  script_hold_clock(true);
+  if (s->config.alloc != NULL) {
+    lua_setallocf(s->L, note_refusal, s);
+  }
+}
+
+void limits_end_machine(struct script *s)
+{
+  script_hold_clock(false);
+  if (s->config.alloc != NULL) {
+    lua_setallocf(s->L, s->config.alloc, s->config.alloc_arg);
+  }
+  s->starved |= s->refused_want != 0;
+  s->refused_want = 0;
+  if (s->held_ns != 0) {
+    s->held_ns = 0;
+    lua_sethook(s->machines, NULL, 0, 0);
+  }
+}
+
 static void lose(struct script *s)
 {
   s->lost = true;
   s->current = NULL;
+  if (s->machine != NULL) {
+    s->machine = NULL;
+    limits_end_machine(s);
+  }
   script_log(s, LOG_ERROR, SLICE("not enough memory: the service cannot go on"));
-  if (s->node != NULL) {
+  if (s->node != NULL && !s->asked) {
     node_fail(s->node);
   }
 }

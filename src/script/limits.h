@@ -26,6 +26,15 @@ void limits_watch(struct script *s, lua_State *co);
 /* Pushes the error of a task that ran too long, "stopped: this handler has run 100,000,000 instructions without a pause". */
 void limits_push(lua_State *L, const struct task *t);
 
+/* The watchdog has found a function of a state machine to hold the loop, on thread L. It goes on, but not for long: after some seconds more
+ * of processor time it is stopped, as by the limit of instructions. */
+void limits_hold(struct script *s, lua_State *L);
+
+/* Before and after a function of a state machine. In between, memory that the allocator refuses is noted (script.starved), even if the
+ * function catches the error: a replica that had more memory would do something else. */
+void limits_begin_machine(struct script *s);
+void limits_end_machine(struct script *s);
+
 /* Calls work(s, arg). Lua out of memory outside of every protected call ends it early: the script is lost, and the node fails. Only an
  * allocator that can fail needs this. */
 void limits_guard(struct script *s, void (*work)(struct script *, const void *), const void *arg);

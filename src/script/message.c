@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "script/codec.h"
+#include "script/guard.h"
 #include "script/internal.h"
 #include "json/write.h"
 
@@ -248,11 +249,13 @@ void message_open(struct script *s)
   lua_State *L = s->L;
   luaL_newmetatable(L, MESSAGE_MT);
   luaL_setfuncs(L, message_meta, 0);
+  guard_message(L);
   s->message_mt = lua_topointer(L, -1);
   s->message_mt_ref = luaL_ref(L, LUA_REGISTRYINDEX);
   /* The same with a finaliser, which would be too dear for every msg: of one that its handler left unanswered. */
   lua_newtable(L);
   luaL_setfuncs(L, message_meta, 0);
+  guard_message(L);
   lua_pushliteral(L, "vortex.message");
   lua_setfield(L, -2, "__name");
   lua_pushcfunction(L, message_gc);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "script/codec.h"
+#include "script/guard.h"
 #include "script/internal.h"
 #include "script/library.h"
 
@@ -175,6 +176,7 @@ struct script *script_new(const struct script_config *config)
   if (config->open != NULL) {
     config->open(L, config->open_arg);
   }
+  guard_libraries(s);
   s->gc_pause = DEFAULT_PAUSE;
   lua_gc(L, LUA_GCSETPAUSE, DEFAULT_PAUSE);
   return s;
@@ -184,6 +186,7 @@ struct script *script_new(const struct script_config *config)
 static void free_rest(struct script *s)
 {
   task_free_all(s);
+  raft_close(s);
   for (size_t i = dict_next(&s->handlers, 0); i < s->handlers.cap; i = dict_next(&s->handlers, i + 1)) {
     struct handler *h = s->handlers.slots[i].value;
     buf_free(&h->ok);
@@ -229,8 +232,7 @@ void script_attach(struct script *s, struct node *n)
 
 /* ---- the main chunk ---- */
 
-/* Puts back the hook that the script itself may have had. */
-static void unhook(struct script *s)
+void script_unhook(struct script *s)
 {
   lua_sethook(s->hooked, s->own_hook, s->own_hook_mask, s->own_hook_count);
   s->hooked = NULL;
@@ -241,7 +243,7 @@ static void unhook(struct script *s)
 static void call_off(struct script *s)
 {
   if (s->hooked != NULL) {
-    unhook(s);
+    script_unhook(s);
     script_log(s, LOG_WARN, SLICE("a handler held the loop for over a second, in C or in a coroutine of the script's own"));
   }
   s->turn_used = 0;
@@ -385,8 +387,7 @@ static int run_inits(lua_State *L)
   return run_hooks(L, LUA_OK, 1);
 }
 
-/* Runs a piece of work that the node asks for. */
-static inline void turn(struct script *s, void (*work)(struct script *, const void *), const void *arg)
+void script_turn(struct script *s, void (*work)(struct script *, const void *), const void *arg)
 {
   if (s->config.alloc == NULL) {
     work(s, arg);
@@ -416,12 +417,12 @@ static void init(struct script *s, const void *arg)
 static enum node_init_result on_init(void *self)
 {
   struct script *s = self;
-  turn(s, init, NULL);
+  script_turn(s, init, NULL);
   s->init_yielded = true;
   return s->init_failed || s->lost ? NODE_INIT_FAILED : s->started ? NODE_INIT_DONE : NODE_INIT_PENDING;
 }
 
-static void count_call(struct script *s)
+void script_count_call(struct script *s)
 {
   if (++s->calls % TUNE_EVERY_CALLS == 0 && s->gc_pause > 0) {
     tune_collector(s);
@@ -430,13 +431,13 @@ static void count_call(struct script *s)
 
 static void handle(struct script *s, const void *in)
 {
-  count_call(s);
+  script_count_call(s);
   message_receive(s, in);
 }
 
 static void on_message(void *self, const struct node_message *in)
 {
-  turn(self, handle, in);
+  script_turn(self, handle, in);
 }
 
 struct completion {
@@ -448,7 +449,7 @@ struct completion {
 static void complete(struct script *s, const void *arg)
 {
   const struct completion *c = arg;
-  count_call(s);
+  script_count_call(s);
   switch (c->waiter->kind) {
   case WAITER_TASK:
     task_complete(s, (struct task *)c->waiter, c->status, c->reply);
@@ -462,13 +463,35 @@ static void complete(struct script *s, const void *arg)
   case WAITER_RUN:
     task_run_ready(s);
     break;
+  case WAITER_GROUP:
+    raft_tell(s, (struct raft_group *)c->waiter);
+    break;
   }
 }
 
 static void on_complete(void *self, uint64_t token, void *tag, int status, const struct node_message *reply)
 {
   (void)token;
-  turn(self, complete, &(struct completion){tag, status, reply});
+  script_turn(self, complete, &(struct completion){tag, status, reply});
+}
+
+struct answered {
+  struct task *task;
+  int status;
+  const struct node_answer *answer;
+};
+
+static void answered(struct script *s, const void *arg)
+{
+  const struct answered *a = arg;
+  script_count_call(s);
+  raft_answer(s, a->task, a->status, a->answer);
+}
+
+static void on_answer(void *self, uint64_t token, void *tag, int status, const struct node_answer *answer)
+{
+  (void)token;
+  script_turn(self, answered, &(struct answered){tag, status, answer});
 }
 
 static bool on_busy(void *self)
@@ -497,7 +520,7 @@ static void stop(struct script *s, const void *arg)
 
 static void on_stop(void *self)
 {
-  turn(self, stop, NULL);
+  script_turn(self, stop, NULL);
 }
 
 struct node_behavior script_behavior(struct script *s)
@@ -507,6 +530,11 @@ struct node_behavior script_behavior(struct script *s)
       .init = on_init,
       .message = on_message,
       .complete = on_complete,
+      .apply = machine_apply,
+      .snapshot = machine_snapshot,
+      .restore = machine_restore,
+      .changed = raft_changed,
+      .answer = on_answer,
       .busy = on_busy,
       .stop = on_stop,
   };
@@ -533,12 +561,17 @@ static void report_busy(lua_State *L, lua_Debug *ar)
 {
   (void)ar;
   struct script *s = script_of(L);
-  unhook(s);
-  luaL_traceback(L, L, "a handler has held the loop for over a second; it is here now:", 0);
+  script_unhook(s);
+  const char *machine = s->machine;
+  lua_pushfstring(L, "%s has held the loop for over a second; it is here now:", machine != NULL ? machine : "a handler");
+  luaL_traceback(L, L, lua_tostring(L, -1), 0);
   size_t len;
   const char *text = lua_tolstring(L, -1, &len);
   node_log_text(s->node, LOG_WARN, slice_of(text, len));
-  lua_pop(L, 1);
+  lua_pop(L, 2);
+  if (machine != NULL) {
+    limits_hold(s, L);
+  }
 }
 
 void script_interrupt(struct script *s)
@@ -547,7 +580,7 @@ void script_interrupt(struct script *s)
     return;
   }
   struct task *t = s->current;
-  lua_State *L = t != NULL ? t->co : s->L;
+  lua_State *L = t != NULL ? t->co : s->machine != NULL ? s->machines : s->L;
   s->own_hook = lua_gethook(L);
   s->own_hook_mask = lua_gethookmask(L);
   s->own_hook_count = lua_gethookcount(L);

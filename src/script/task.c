@@ -160,7 +160,7 @@ static bool cut_short(struct script *s)
   long long code;
   bool remote;
   struct slice text;
-  if (node_state(s->node) == NODE_RUNNING || !errors_get(s->L, -1, &code, &remote, &text) || !remote) {
+  if (node_state(s->node) == NODE_RUNNING || !errors_get(s->L, -1, &code, &remote, &text)) {
     return false;
   }
   lua_getfield(s->L, -1, "name");
@@ -324,12 +324,39 @@ struct task *task_check_yield(lua_State *L, const char *what, int level)
 {
   struct script *s = script_of(L);
   struct task *t = s->current;
-  if (t == NULL) {
+  if (t == NULL && s->machine != NULL) {
+    what = lua_pushfstring(L, "%s: %s", s->machine, what);
+    cannot_wait(L, level, what, "cannot wait: a state machine's functions run to their end at once");
+  } else if (t == NULL) {
     cannot_wait(L, level, what, "waits, so it must be called in a handler, a timer, on_init or a spawned task (use vortex.spawn)");
   } else if (t->co != L) {
     cannot_wait(L, level, what, "cannot wait inside a coroutine of the script's own (use vortex.spawn instead of coroutine.wrap)");
   } else if (!lua_isyieldable(L)) {
-    cannot_wait(L, level, what, "cannot wait here: below table.sort, string.gsub, a metamethod, require or another C function");
+    cannot_wait(L, level, what, "cannot wait here: below raft:read, table.sort, string.gsub, a metamethod, require or another C function");
   }
   return t;
+}
+
+/* After a wait: what the task was resumed with is on top of the stack. */
+static int resumed(lua_State *L, int status, lua_KContext ctx)
+{
+  (void)status;
+  struct task *t = script_of(L)->current;
+  if (t->raise) {
+    t->raise = false;
+    return lua_error(L);
+  }
+  return lua_gettop(L) - (int)ctx;
+}
+
+int task_wait(lua_State *L, struct task *t, enum task_wait wait)
+{
+  lua_settop(L, 0);
+  return task_wait_then(L, t, wait, resumed);
+}
+
+int task_wait_then(lua_State *L, struct task *t, enum task_wait wait, lua_KFunction then)
+{
+  t->wait = wait;
+  return lua_yieldk(L, 0, 0, then);
 }

@@ -3,6 +3,7 @@
  * A repeating timer is armed anew when its function has ended, for one period after it fell due (at once if that has passed), so it never
  * overlaps itself and never catches up after a pause. Periods are jittered by a tenth, so that the nodes of a cluster do not march in step.
  */
+#include "script/guard.h"
 #include "script/internal.h"
 
 #define JITTER_DIVISOR 10
@@ -159,6 +160,7 @@ void timer_open(lua_State *L)
   luaL_newmetatable(L, TIMER_MT);
   luaL_setfuncs(L, timer_meta, 0);
   luaL_newlib(L, timer_methods);
+  guard_timer(L);
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);
 }

@@ -7,7 +7,8 @@ local T = {}
 
 local root = arg[0]:match "^(.*)/tests/lua/[^/]*$" or "."
 local FILES = {
-  "_meta", "init", "kv", "tso", "quorum", "mutex", "topology", "set", "order", "unique_id", "log", "step", "schema",
+  "_meta", "init", "kv", "tso", "quorum", "mutex", "topology", "set", "order", "unique_id", "log", "step", "step_raft", "raft",
+  "schema",
   "validate", "check", "crdt/init", "crdt/g_set", "crdt/g_counter", "crdt/pn_counter", "crdt/or_set",
   "crdt/lww_register", "crdt/replica",
 }
@@ -67,8 +68,14 @@ end
 
 function T.test_objects_of_c_are_annotated()
   local annotated = functions_of "_meta"
-  local methods = { ["vortex.message"] = { "reply", "forward" }, ["vortex.timer"] = { "cancel" } }
-  local class = { ["vortex.message"] = "Message:", ["vortex.timer"] = "Timer:" }
+  local methods = {
+    ["vortex.message"] = { "reply", "forward" },
+    ["vortex.timer"] = { "cancel" },
+    ["vortex.raft"] = { "propose", "try_propose", "read", "try_read", "change", "try_change", "transfer", "try_transfer",
+      "on_change", "status", "leader", "is_leader" },
+  }
+  local class = { ["vortex.message"] = "Message:", ["vortex.timer"] = "Timer:", ["vortex.raft"] = "Raft:" }
+  vortex.raft { apply = print } -- makes the metatable of groups
   for name, list in vortex.sorted_pairs(methods) do
     local meta = debug.getregistry()[name]
     for _, method in ipairs(list) do
@@ -78,6 +85,9 @@ function T.test_objects_of_c_are_annotated()
       if type(value) == "function" and not key:find "^__" then
         lu.assertNotNil(annotated[class[name] .. key], name .. ":" .. key .. " has no annotation")
       end
+    end
+    for key in vortex.sorted_pairs(type(meta) == "table" and type(meta.__index) == "table" and meta.__index or {}) do
+      lu.assertNotNil(annotated[class[name] .. key], name .. ":" .. key .. " has no annotation")
     end
   end
 end

@@ -318,6 +318,42 @@ function T.test_surroundings_make_a_run_invalid()
   )
 end
 
+-- Among faults a few operations may all have failed, if every node served something in the end.
+function T.test_nothing_of_a_few_succeeded_among_faults()
+  local function verdict(failed, facts)
+    local lab = new_lab():open "unique-ids"
+    for _ = 1, failed do
+      lab:next(0)
+      lab:answer(0, { type = "error", code = 11, text = "no leader" })
+    end
+    return lab:verdict(facts)
+  end
+  local few = verdict(59, { liveness = {} })
+  lu.assertEquals(few.valid, true)
+  lu.assertStrContains(few.text, "warning: no operation succeeded of type generate")
+  for _, facts in ipairs { {}, { liveness = { { node = "n1" } } } } do
+    lu.assertStrContains(verdict(59, facts).text, "error: no operation succeeded of type generate")
+  end
+  local many = verdict(60, { liveness = {} })
+  lu.assertEquals({ many.valid, many.reason }, { false, "no operation succeeded of type generate" })
+end
+
+-- The run was cut short there: how little clients got done says nothing.
+function T.test_a_violation_of_consensus_comes_first()
+  local raft = { groups = 1, steps = 9, leaders = 1, committed = 1, applied = 1, restored = 0, starts = 1 }
+  lu.assertEquals(with_ids(1, 0):verdict({ raft = raft }).valid, true)
+  raft.failure, raft.advice = "raft: group main: n1 did wrong", "look at apply"
+  local lab = new_lab():open("unique-ids", { availability = "total" })
+  lab:next(0)
+  lab:answer(0, { type = "error", code = 11, text = "no leader" })
+  local result = lab:verdict { raft = raft, crashes = { { node = 1, what = "ended", text = "oops" } } }
+  lu.assertEquals(result.valid, false)
+  lu.assertEquals(result.reason, "raft: group main: n1 did wrong")
+  lu.assertStrContains(result.text, "error: raft: group main: n1 did wrong\n  look at apply\nerror: n1 ended\n")
+  lu.assertNotStrContains(result.text, "availability")
+  lu.assertNotStrContains(result.text, "no operation succeeded")
+end
+
 function T.test_invalid_beats_unknown_beats_valid()
   local lab = new_lab():open "unique-ids"
   for i, id in ipairs { 1, "a" } do

@@ -162,6 +162,19 @@ local function faults(facts, lines)
   end
 end
 
+local function raft(facts, lines)
+  local of = facts.raft
+  if of then
+    lines[#lines + 1] = LABEL:format "raft"
+      .. ("%s, %s won, %s committed, %s restored"):format(
+        words.plural(of.groups, "group", "groups"),
+        words.plural(of.leaders, "election", "elections"),
+        words.plural(of.committed, "entry", "entries"),
+        words.plural(of.restored, "snapshot", "snapshots")
+      )
+  end
+end
+
 --- Appends the summary to `lines`.
 ---@param counts table as from `count`
 ---@param stable? table<string, integer> stable latencies by quantile
@@ -176,6 +189,7 @@ function M.summary(counts, stable, facts, lines)
   stable_latency(stable, lines)
   messages(counts, facts, lines)
   faults(facts, lines)
+  raft(facts, lines)
   if (facts.errors_logged or 0) > 0 then
     local first = facts.first_error and ", the first: " .. words.shortened(facts.first_error, 100) or ""
     lines[#lines + 1] = LABEL:format "logs" .. words.plural(facts.errors_logged, "error", "errors") .. first

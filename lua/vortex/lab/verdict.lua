@@ -18,8 +18,21 @@ local M = {}
 ---@field errors_logged? integer entries of level error in the nodes' logs
 ---@field first_error? string the first of them
 ---@field faults? table<string, integer> how many of each kind
+---@field raft? vortex.lab.RaftFacts of scripts that use Raft
 ---@field virtual_ns? integer
 ---@field trace? string
+
+--- What the simulator saw of consensus, over all groups.
+---@class vortex.lab.RaftFacts
+---@field failure? string the first rule that was broken, and by whom: the run ended there
+---@field advice? string what that may come from
+---@field groups integer
+---@field steps integer of all members
+---@field leaders integer elections that were won
+---@field committed integer entries
+---@field applied integer entries, all replicas together
+---@field restored integer snapshots
+---@field starts integer of members
 
 ---@class vortex.lab.Problem
 ---@field valid vortex.Validity false or "unknown"
@@ -28,6 +41,7 @@ local M = {}
 
 local LINE_SHOWN = 160
 local TEXT_LINES = 8
+local MANY_OPERATIONS = 60
 
 local function problem(reason, lines)
   return { valid = false, reason = reason, lines = lines or {} }
@@ -83,17 +97,23 @@ local function availability(wanted, counts)
   )
 end
 
-local function statistics(counts)
-  local without = {}
+local function none_succeeded(names)
+  return "no operation succeeded of type " .. table.concat(names, ", ")
+end
+
+-- Among faults, whether one of a few operations succeeds is chance: that every node served something again after the last of them
+-- says more.
+local function statistics(counts, facts)
+  local recovered = facts.liveness and #facts.liveness == 0
+  local without, too_few = {}, {}
   for _, f in ipairs(counts.names) do
-    if counts.by_f[f].ok == 0 and counts.by_f[f].completed > 0 then
-      without[#without + 1] = f
+    local of = counts.by_f[f]
+    if of.ok == 0 and of.completed > 0 then
+      local names = recovered and of.completed < MANY_OPERATIONS and too_few or without
+      names[#names + 1] = f
     end
   end
-  if #without == 0 then
-    return nil
-  end
-  return problem("no operation succeeded of type " .. table.concat(without, ", "))
+  return #without > 0 and problem(none_succeeded(without)) or nil, #too_few > 0 and none_succeeded(too_few) or nil
 end
 
 local function crashes(test, entries, problems)
@@ -132,6 +152,9 @@ end
 
 -- What went wrong around the operations.
 local function surroundings(test, facts, problems)
+  if facts.raft and facts.raft.failure then
+    problems[#problems + 1] = problem(facts.raft.failure, { facts.raft.advice })
+  end
   if facts.started and #facts.started > 0 then
     problems[#problems + 1] = problem("no answer to init from " .. node_names(test, facts.started))
   end
@@ -233,8 +256,11 @@ function M.give(workload, test, history, malformed, facts)
   if result.valid ~= true then
     problems[#problems + 1] = result
   end
-  problems[#problems + 1] = availability(test.wanted_availability, counts)
-  problems[#problems + 1] = statistics(counts)
+  if not (facts.raft and facts.raft.failure) then -- else the run was cut short
+    problems[#problems + 1] = availability(test.wanted_availability, counts)
+    local nothing, little = statistics(counts, facts)
+    problems[#problems + 1], warnings[#warnings + 1] = nothing, little
+  end
   if facts.liveness and #facts.liveness > 0 then
     local names = node_names(test, facts.liveness)
     problems[#problems + 1] = problem("no useful answer after everything had healed from " .. names)
