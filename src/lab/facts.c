@@ -85,6 +85,27 @@ static void push_liveness(lua_State *L, struct trial *t)
   }
 }
 
+/* What consensus came to; nothing if no script uses it. */
+static void push_raft(lua_State *L, const struct trial *t)
+{
+  struct raft_watch_stats stats;
+  watcher_stats(t->watcher, &stats);
+  lua_createtable(L, 0, 9);
+  set_count(L, "groups", watcher_groups(t->watcher));
+  set_count(L, "steps", stats.steps);
+  set_count(L, "leaders", stats.leaders);
+  set_count(L, "committed", stats.committed);
+  set_count(L, "applied", stats.applied);
+  set_count(L, "restored", stats.restored);
+  set_count(L, "starts", stats.starts);
+  if (watcher_failure(t->watcher).len > 0) {
+    set_slice(L, "failure", watcher_failure(t->watcher));
+    if (watcher_advice(t->watcher) != NULL) {
+      set_slice(L, "advice", slice_of(watcher_advice(t->watcher), strlen(watcher_advice(t->watcher))));
+    }
+  }
+}
+
 void facts_push(void *lua, void *arg)
 {
   lua_State *L = lua;
@@ -112,6 +133,10 @@ void facts_push(void *lua, void *arg)
   lua_setfield(L, -2, "crashes");
   push_faults(L, t);
   lua_setfield(L, -2, "faults");
+  if (watcher_groups(t->watcher) > 0) {
+    push_raft(L, t);
+    lua_setfield(L, -2, "raft");
+  }
   if (t->phase == PHASE_FINAL && t->config->fault_count > 0 && !t->over) {
     push_liveness(L, t);
     lua_setfield(L, -2, "liveness");

@@ -8,7 +8,8 @@
 #include "lab/arena.h"
 #include "lab/sandbox.h"
 
-#define THRIFTY_NODES   256 /* so many nodes at least, and their memory counts for more than speed */
+#define THRIFTY_NODES   256          /* so many nodes at least, and their memory counts for more than speed */
+#define SEGMENT_BYTES   (256u << 10) /* so small that a run comes to the end of some */
 #define CAUSE_HASH_SEED UINT64_C(0x68617368)
 
 struct member {
@@ -23,6 +24,7 @@ struct members {
   struct sim *sim;
   const struct lab_config *config;
   struct script_cache *cache;
+  struct watcher *watcher;
   struct sim_maker maker;
   struct buf load_error;
   unsigned count;
@@ -72,6 +74,8 @@ static struct node *start(void *self, struct sim_node *sn, unsigned index, unsig
   script_freeze_clock(0); /* table.sort goes by it as well, and must not by whose node has started last */
   struct node_config node_config = node_config_default();
   node_config.late_reply_ns = c->late_reply_ns;
+  node_config.segment_bytes = SEGMENT_BYTES;
+  node_config.watch = watcher_hooks(all->watcher);
   struct node_behavior behavior = script_behavior(m->script);
   m->node = node_new(&node_config, env, &behavior);
   script_attach(m->script, m->node);
@@ -95,7 +99,7 @@ static void end(void *self, unsigned index)
   drop(m);
 }
 
-struct members *members_new(struct sim *sim, const struct lab_config *config, struct script_cache *cache)
+struct members *members_new(struct sim *sim, const struct lab_config *config, struct script_cache *cache, struct watcher *watcher)
 {
   struct members *m = calloc(1, sizeof *m);
   if (m == NULL) {
@@ -104,6 +108,7 @@ struct members *members_new(struct sim *sim, const struct lab_config *config, st
   m->sim = sim;
   m->config = config;
   m->cache = cache;
+  m->watcher = watcher;
   m->maker = (struct sim_maker){m, start, end};
   m->count = config->nodes;
   m->list = calloc(m->count, sizeof *m->list);
@@ -116,6 +121,7 @@ struct members *members_new(struct sim *sim, const struct lab_config *config, st
     snprintf(name, sizeof name, "n%u", config->first_name + i);
     m->nodes[i] = sim_node_new(sim, i, name, &m->maker);
     m->list[i].sim_node = m->nodes[i];
+    watcher_name(watcher, i, name);
   }
   return m;
 }

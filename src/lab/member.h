@@ -5,13 +5,14 @@
 
 #include "base/buf.h"
 #include "lab/config.h"
+#include "lab/watcher.h"
 #include "script/script.h"
 #include "sim/node.h"
 
 struct members;
 
-/* Creates as many dead nodes as the configuration says. `cache` may be NULL. Borrows all. Returns owned. */
-struct members *members_new(struct sim *sim, const struct lab_config *config, struct script_cache *cache);
+/* Creates as many dead nodes as the configuration says, which are watched. `cache` may be NULL. Borrows all. Returns owned. */
+struct members *members_new(struct sim *sim, const struct lab_config *config, struct script_cache *cache, struct watcher *watcher);
 void members_free(struct members *m);
 
 unsigned members_count(const struct members *m);

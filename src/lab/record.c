@@ -122,12 +122,12 @@ static void on_log(void *self, unsigned node, enum log_level level, struct slice
   write_event(r, levels[level], name, text);
 }
 
-static void note_event(struct record *r, const char *kind, const char *who, const char *what)
+void record_event(struct record *r, const char *kind, const char *who, struct slice what)
 {
   if (r->config->log_stderr) {
-    fprintf(stderr, "%10.6f %s %s%s\n", shown_s(r), who, strcmp(kind, "fault-end") == 0 ? "ends " : "", what);
+    fprintf(stderr, "%10.6f %s %s%.*s\n", shown_s(r), who, strcmp(kind, "fault-end") == 0 ? "ends " : "", (int)what.len, what.ptr);
   }
-  write_event(r, kind, who, slice_of(what, strlen(what)));
+  write_event(r, kind, who, what);
 }
 
 static void on_node(void *self, unsigned node, const char *what)
@@ -135,13 +135,13 @@ static void on_node(void *self, unsigned node, const char *what)
   struct record *r = self;
   char name[16];
   snprintf(name, sizeof name, "n%u", r->config->first_name + node);
-  note_event(r, "node", name, what);
+  record_event(r, "node", name, slice_of(what, strlen(what)));
 }
 
 static void on_fault(void *self, bool begins, const char *what)
 {
   struct record *r = self;
-  note_event(r, begins ? "fault" : "fault-end", "nemesis", what);
+  record_event(r, begins ? "fault" : "fault-end", "nemesis", slice_of(what, strlen(what)));
   if (r->fault != NULL) {
     r->fault(r->arg, begins, what);
   }

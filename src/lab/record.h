@@ -50,6 +50,9 @@ struct record {
 int record_open(struct record *r, const struct lab_config *config, struct buf *why);
 void record_attach(struct record *r, struct sim *sim);
 
+/* Notes something that happened, as the world's own events are noted. */
+void record_event(struct record *r, const char *kind, const char *who, struct slice what);
+
 /* Writes a text into a file of the folder, if there is one. */
 void record_write(struct record *r, const char *name, struct slice text);
 

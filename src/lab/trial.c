@@ -283,6 +283,12 @@ static void set_up(struct trial *t)
   run_errands(t, SETUP_TIMEOUT_NS);
 }
 
+static unsigned who_leads(void *arg, uint64_t word)
+{
+  struct trial *t = arg;
+  return watcher_leader(t->watcher, word);
+}
+
 static void load(struct trial *t)
 {
   struct sim_nemesis_config nemesis = {
@@ -292,6 +298,7 @@ static void load(struct trial *t)
       .nodes = t->config->nodes,
       .node = members_nodes(t->members),
       .restarted = on_restart,
+      .leader = watcher_groups(t->watcher) > 0 ? who_leads : NULL,
       .arg = t,
   };
   t->start_ns = sim_now(t->sim);
@@ -399,6 +406,14 @@ static void on_error(void *arg, unsigned node)
   }
 }
 
+static void on_violation(void *arg)
+{
+  struct trial *t = arg;
+  record_event(&t->record, "raft", "watch", watcher_failure(t->watcher));
+  t->over = true;
+  sim_stop(t->sim);
+}
+
 static void on_fault(void *arg, bool begins, const char *what)
 {
   struct trial *t = arg;
@@ -420,7 +435,8 @@ static void open_world(struct trial *t)
   t->start_ns = sim_now(t->sim);
   record_attach(&t->record, t->sim);
   t->services = services_new(t->sim, &(struct services_config){.seq_window = c->seq_window, .lww_merge_ns = c->lww_merge_ns});
-  t->members = members_new(t->sim, c, t->cache);
+  t->watcher = watcher_new(t->sim, c->nodes, on_violation, t);
+  t->members = members_new(t->sim, c, t->cache, t->watcher);
   t->served = memory_must(calloc(c->nodes, sizeof *t->served));
   t->workers = memory_must(calloc(c->clients, sizeof *t->workers));
   for (unsigned i = 0; i < c->clients; i++) {
@@ -455,6 +471,7 @@ static void close_world(struct trial *t)
     workload_free(t->workload);
   }
   members_free(t->members);
+  watcher_free(t->watcher);
   services_free(t->services);
   sim_free(t->sim);
   for (size_t i = 0; i < t->crash_count; i++) {

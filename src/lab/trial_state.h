@@ -7,6 +7,7 @@
 #include "lab/record.h"
 #include "lab/service.h"
 #include "lab/trial.h"
+#include "lab/watcher.h"
 #include "lab/workload.h"
 
 #define CRASHES_MAX 16
@@ -57,6 +58,7 @@ struct trial {
   struct record record;
   struct sim *sim;
   struct services *services;
+  struct watcher *watcher;
   struct members *members;
   struct workload *workload;
   struct sim_nemesis *nemesis;
@@ -69,7 +71,7 @@ struct trial {
   struct worker *workers;
   struct errand *errands;
   bool setup_failed;
-  bool over;        /* a script ran away: each further handler would take as long, and nothing would be learned */
+  bool over;        /* the run ends now: consensus is broken, or a script ran away (each further handler would take as long) */
   unsigned waiting; /* errands that the run waits for */
   struct buf init_ids;
   bool *served; /* per node: it did something useful in the final phase */

@@ -6,94 +6,25 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/buf.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/mix.h"
+#include "sim/disk_file.h"
 #include "sim/random.h"
-
-enum op_kind {
-  OP_WRITE,
-  OP_SYNC,
-  OP_REMOVE,
-};
-
-/* An operation under way; as a write that has completed it goes on as one of the file's unsynced. */
-struct op {
-  struct op *next;
-  struct file *file;
-  struct sim_event *event; /* NULL once it has completed */
-  enum op_kind kind;
-  uint64_t number; /* on this disk, from 1 */
-  node_disk_fn done;
-  void *arg;
-  int error;        /* of one that has completed */
-  uint64_t covered; /* by a sync: writes up to this number */
-  uint64_t offset;
-  const char *lent; /* the caller's bytes, which must not change until completion */
-  size_t len;
-  char bytes[];
-};
-
-struct ops {
-  struct op *first;
-  struct op **last;
-};
-
-struct file {
-  struct file *next;
-  struct sim_disk *disk;
-  unsigned number;
-  uint64_t free_ns;    /* when the last of its operations completes */
-  uint64_t last_write; /* number of the last write that has completed */
-  struct buf durable;
-  struct buf cache;
-  struct ops under_way;
-  struct ops unsynced;
-};
 
 struct sim_disk {
   struct sim *sim;
   struct sim_disk_config config;
+  struct sim_disk_trouble trouble;
+  uint64_t room;      /* bytes, while the trouble is that it is full */
   struct file *files; /* in the order of creation */
   struct ops held;    /* completed, not yet reported */
   bool holds;
   uint64_t op_count;
+  uint64_t failures;
+  sim_fn reported;
+  void *reported_arg;
 };
-
-/* ---- lists ---- */
-
-static void ops_init(struct ops *l)
-{
-  l->first = NULL;
-  l->last = &l->first;
-}
-
-static void ops_append(struct ops *l, struct op *op)
-{
-  op->next = NULL;
-  *l->last = op;
-  l->last = &op->next;
-}
-
-static struct op *ops_take(struct ops *l)
-{
-  struct op *op = l->first;
-  if (op != NULL) {
-    l->first = op->next;
-    if (l->first == NULL) {
-      l->last = &l->first;
-    }
-  }
-  return op;
-}
-
-static void ops_drop(struct ops *l)
-{
-  for (struct op *op = ops_take(l); op != NULL; op = ops_take(l)) {
-    free(op);
-  }
-}
 
 /* ---- files ---- */
 
@@ -114,29 +45,10 @@ static struct file *need_file(struct sim_disk *d, unsigned number)
       return *at;
     }
   }
-  struct file *f = memory_must(calloc(1, sizeof *f));
-  f->disk = d;
-  f->number = number;
-  ops_init(&f->under_way);
-  ops_init(&f->unsynced);
+  struct file *f = memory_must(malloc(sizeof *f));
+  file_init(f, d, number);
   *at = f;
   return f;
-}
-
-static void free_file(struct file *f)
-{
-  assert(f->under_way.first == NULL);
-  ops_drop(&f->unsynced);
-  buf_free(&f->durable);
-  buf_free(&f->cache);
-  free(f);
-}
-
-static void empty_file(struct file *f)
-{
-  buf_free(&f->durable);
-  buf_free(&f->cache);
-  ops_drop(&f->unsynced);
 }
 
 /* Forgets files that were removed: a log gives each of its segments a new number. */
@@ -145,9 +57,9 @@ static void forget_empty(struct sim_disk *d)
   struct file **at = &d->files;
   while (*at != NULL) {
     struct file *f = *at;
-    if (f->cache.len == 0 && f->durable.len == 0 && f->under_way.first == NULL && f->unsynced.first == NULL) {
+    if (f->cache.size == 0 && f->durable.size == 0 && f->under_way.first == NULL && f->unsynced.first == NULL) {
       *at = f->next;
-      free_file(f);
+      file_free(f);
     } else {
       at = &f->next;
     }
@@ -158,80 +70,57 @@ static uint64_t used_bytes(const struct sim_disk *d)
 {
   uint64_t sum = 0;
   for (const struct file *f = d->files; f != NULL; f = f->next) {
-    sum += f->cache.len;
+    sum += f->cache.size;
   }
   return sum;
 }
 
-static bool has_room(const struct op *op)
+/* Whether a file may grow to this size. */
+static bool has_room(const struct file *f, uint64_t size)
 {
-  const struct sim_disk *d = op->file->disk;
-  uint64_t end = op->offset + op->len;
-  uint64_t size = op->file->cache.len;
-  return d->config.capacity_bytes == 0 || end <= size || used_bytes(d) - size + end <= d->config.capacity_bytes;
-}
-
-/* Puts the first `len` bytes of a write where they belong; a gap before them reads as zeroes. */
-static void put(struct buf *image, const struct op *write, size_t len)
-{
-  if (len == 0) {
-    return;
+  const struct sim_disk *d = f->disk;
+  uint64_t capacity = d->config.capacity_bytes == 0 ? UINT64_MAX : d->config.capacity_bytes;
+  if (d->trouble.full && d->room < capacity) {
+    capacity = d->room;
   }
-  size_t end = (size_t)write->offset + len;
-  if (end > image->len) {
-    char *gap = buf_reserve(image, end - image->len);
-    memset(gap, 0, end - image->len);
-    image->len = end;
-  }
-  memcpy(image->data + write->offset, write->bytes, len);
-}
-
-/* ---- fates ---- */
-
-/* What decides how a set of writes fares: one key, how likely each is kept, and if not, torn. All kept, all torn and all lost are as
- * likely as any mixture. */
-struct fates {
-  uint64_t key;
-  uint64_t kept_percent;
-  uint64_t torn_percent;
-};
-
-static struct fates draw_fates(struct sim_disk *d)
-{
-  uint64_t key = sim_random(d->sim);
-  return (struct fates){
-      .key = key,
-      .kept_percent = random_below(mix_pair(key, UINT64_MAX), 101),
-      .torn_percent = random_below(mix_pair(key, UINT64_MAX - 1), 101),
-  };
-}
-
-/* How many bytes of a write reach the disk: all, none, or up to a boundary of sectors within it. */
-static size_t surviving(const struct fates *fates, const struct op *write)
-{
-  uint64_t key = mix_pair(fates->key, write->number);
-  if (random_below(mix_pair(key, 1), 100) < fates->kept_percent) {
-    return write->len;
-  }
-  uint64_t first = write->offset / SIM_SECTOR_BYTES + 1;
-  uint64_t behind = (write->offset + write->len + SIM_SECTOR_BYTES - 1) / SIM_SECTOR_BYTES;
-  if (behind <= first || random_below(mix_pair(key, 2), 100) >= fates->torn_percent) {
-    return 0;
-  }
-  uint64_t boundary = first + random_below(mix_pair(key, 3), behind - first);
-  return (size_t)(boundary * SIM_SECTOR_BYTES - write->offset);
+  uint64_t old = f->cache.size;
+  return size <= old || used_bytes(d) - old + size <= capacity;
 }
 
 /* ---- operations ---- */
 
-static void report(struct op *op)
+static void report(struct sim_disk *d, struct op *op)
 {
   node_disk_fn done = op->done;
   void *arg = op->arg;
   int error = op->error;
+  bool no_room = op->kind == OP_ALLOCATE && error == ERROR_DISK_FULL;
+  d->failures += error != 0 && !no_room;
   free(op);
   if (done != NULL) {
     done(arg, error); /* may ask for more, or end in sim_disk_crash */
+  }
+  if (done != NULL && d->reported != NULL) {
+    d->reported(d->reported_arg);
+  }
+}
+
+static bool fails(struct sim_disk *d, uint32_t ppm)
+{
+  return random_chance(sim_random(d->sim), ppm);
+}
+
+static void complete_allocate(struct op *op)
+{
+  struct file *f = op->file;
+  if (fails(f->disk, f->disk->trouble.failure_ppm)) {
+    op->error = ERROR_IO;
+  } else if (!has_room(f, op->size)) {
+    op->error = ERROR_DISK_FULL;
+  } else {
+    file_empty(f);
+    image_zero(&f->cache, op->size);
+    image_zero(&f->durable, op->size);
   }
 }
 
@@ -239,8 +128,10 @@ static void report(struct op *op)
 static struct op *keep_write(struct file *f, struct op *op)
 {
   struct op *told = memory_must(calloc(1, sizeof *told));
+  told->kind = op->kind;
   told->done = op->done;
   told->arg = op->arg;
+  told->error = op->error;
   ops_append(&f->unsynced, op);
   return told;
 }
@@ -250,11 +141,16 @@ static struct op *complete_write(struct op *op)
   struct file *f = op->file;
   assert(op->len == 0 || memcmp(op->lent, op->bytes, op->len) == 0);
   op->lent = NULL;
-  if (!has_room(op)) {
+  if (fails(f->disk, f->disk->trouble.failure_ppm)) {
+    struct fates fates = fates_draw(sim_random(f->disk->sim));
+    op->error = ERROR_IO;
+    op->len = (size_t)fates_surviving(&fates, op);
+  }
+  if (!has_room(f, op->offset + op->len)) {
     op->error = ERROR_DISK_FULL;
     return op;
   }
-  put(&f->cache, op, op->len);
+  image_put(&f->cache, op, op->len);
   f->last_write = op->number;
   return op->len > 0 ? keep_write(f, op) : op;
 }
@@ -264,14 +160,15 @@ static void complete_sync(struct op *op)
   struct file *f = op->file;
   struct sim_disk *d = f->disk;
   struct fates fates = {0};
-  if (random_chance(sim_random(d->sim), d->config.sync_failure_ppm)) {
+  uint32_t ppm = d->config.sync_failure_ppm;
+  if (fails(d, ppm > d->trouble.failure_ppm ? ppm : d->trouble.failure_ppm)) {
     op->error = ERROR_DISK_SYNC;
-    fates = draw_fates(d);
+    fates = fates_draw(sim_random(d->sim));
   }
   /* After a failure the kernel takes the pages for clean: no later sync writes them. */
   while (f->unsynced.first != NULL && f->unsynced.first->number <= op->covered) {
     struct op *write = ops_take(&f->unsynced);
-    put(&f->durable, write, op->error == 0 ? write->len : surviving(&fates, write));
+    image_put(&f->durable, write, op->error == 0 ? write->len : (size_t)fates_surviving(&fates, write));
     free(write);
   }
 }
@@ -286,6 +183,9 @@ static void complete(void *arg)
   (void)first;
   op->event = NULL;
   switch (op->kind) {
+  case OP_ALLOCATE:
+    complete_allocate(op);
+    break;
   case OP_WRITE:
     op = complete_write(op);
     break;
@@ -293,14 +193,14 @@ static void complete(void *arg)
     complete_sync(op);
     break;
   case OP_REMOVE:
-    empty_file(f);
+    file_empty(f);
     forget_empty(d);
     break;
   }
   if (d->holds || d->held.first != NULL) {
     ops_append(&d->held, op);
   } else {
-    report(op);
+    report(d, op);
   }
 }
 
@@ -309,10 +209,23 @@ static void begin(struct sim_disk *d, struct op *op, unsigned file, uint64_t min
   struct file *f = need_file(d, file);
   op->file = f;
   op->number = ++d->op_count;
-  uint64_t at = sim_now(d->sim) + random_between(sim_random(d->sim), min_ns, max_ns);
+  unsigned slow = d->trouble.slow == 0 ? 1 : d->trouble.slow;
+  uint64_t at = sim_now(d->sim) + random_between(sim_random(d->sim), min_ns, max_ns) * slow;
   f->free_ns = at > f->free_ns ? at : f->free_ns; /* one file's operations complete in order */
   ops_append(&f->under_way, op);
   op->event = sim_post(d->sim, f->free_ns, complete, op, NULL);
+}
+
+static void disk_allocate(void *self, unsigned file, uint64_t size, node_disk_fn done, void *arg)
+{
+  struct sim_disk *d = self;
+  assert(size > 0 && size < SIZE_MAX);
+  struct op *op = memory_must(calloc(1, sizeof *op));
+  op->kind = OP_ALLOCATE;
+  op->done = done;
+  op->arg = arg;
+  op->size = size;
+  begin(d, op, file, d->config.sync_min_ns, d->config.sync_max_ns);
 }
 
 static void disk_write(void *self, unsigned file, uint64_t offset, struct slice bytes, node_disk_fn done, void *arg)
@@ -348,21 +261,33 @@ static void disk_remove(void *self, unsigned file)
   begin(d, op, file, d->config.sync_min_ns, d->config.sync_max_ns);
 }
 
+static unsigned disk_next(void *self, unsigned file)
+{
+  const struct sim_disk *d = self;
+  unsigned next = 0;
+  for (const struct file *f = d->files; f != NULL; f = f->next) {
+    if (f->cache.size > 0 && f->number > file && (next == 0 || f->number < next)) {
+      next = f->number;
+    }
+  }
+  return next;
+}
+
 static uint64_t disk_size(void *self, unsigned file)
 {
   const struct file *f = find_file(self, file);
-  return f == NULL ? 0 : f->cache.len;
+  return f == NULL ? 0 : f->cache.size;
 }
 
 static int disk_read(void *self, unsigned file, uint64_t offset, void *to, size_t len)
 {
   const struct file *f = find_file(self, file);
-  size_t size = f == NULL ? 0 : f->cache.len;
+  uint64_t size = f == NULL ? 0 : f->cache.size;
   if (offset > size || len > size - offset) {
     return ERROR_IO;
   }
   if (len > 0) {
-    memcpy(to, f->cache.data + offset, len);
+    image_read(&f->cache, offset, to, len);
   }
   return 0;
 }
@@ -371,8 +296,10 @@ struct node_disk sim_disk_ops(struct sim_disk *d)
 {
   return (struct node_disk){
       .self = d,
+      .allocate = disk_allocate,
       .write = disk_write,
       .sync = disk_sync,
+      .next = disk_next,
       .size = disk_size,
       .read = disk_read,
       .remove = disk_remove,
@@ -404,6 +331,25 @@ void sim_disk_configure(struct sim_disk *d, const struct sim_disk_config *config
   d->config = *config;
 }
 
+void sim_disk_disturb(struct sim_disk *d, const struct sim_disk_trouble *trouble)
+{
+  if (trouble->full && !d->trouble.full) {
+    d->room = used_bytes(d);
+  }
+  d->trouble = *trouble;
+}
+
+uint64_t sim_disk_failures(const struct sim_disk *d)
+{
+  return d->failures;
+}
+
+void sim_disk_on_report(struct sim_disk *d, sim_fn reported, void *arg)
+{
+  d->reported = reported;
+  d->reported_arg = arg;
+}
+
 static void cancel(struct sim_disk *d, struct op *op)
 {
   sim_cancel(d->sim, op->event);
@@ -422,7 +368,7 @@ void sim_disk_free(struct sim_disk *d)
       cancel(d, op);
       free(op);
     }
-    free_file(f);
+    file_free(f);
   }
   ops_drop(&d->held);
   free(d);
@@ -431,11 +377,38 @@ void sim_disk_free(struct sim_disk *d)
 static void lose_cache(struct file *f, const struct fates *fates)
 {
   for (struct op *write = ops_take(&f->unsynced); write != NULL; write = ops_take(&f->unsynced)) {
-    put(&f->durable, write, surviving(fates, write));
+    image_put(&f->durable, write, (size_t)fates_surviving(fates, write));
     free(write);
   }
-  buf_clear(&f->cache);
-  buf_append_slice(&f->cache, buf_slice(&f->durable));
+  image_copy(&f->cache, &f->durable);
+}
+
+/* The zeroes of a new file are there, or as many as got on the disk; or what there was before. */
+static void cut_allocation(struct file *f, const struct op *op, const struct fates *fates)
+{
+  uint64_t size = fates_surviving(fates, op);
+  if (size > 0 && has_room(f, size)) {
+    file_empty(f);
+    image_zero(&f->cache, size);
+    image_zero(&f->durable, size);
+  }
+}
+
+/* Whether the file keeps the record. */
+static bool cut_write(struct file *f, struct op *op, const struct fates *fates)
+{
+  op->len = (size_t)fates_surviving(fates, op);
+  if (op->len == 0 || !has_room(f, op->offset + op->len)) {
+    return false;
+  }
+  image_put(&f->cache, op, op->len);
+  if (!f->disk->config.keeps_cache) {
+    image_put(&f->durable, op, op->len);
+    return false;
+  }
+  f->last_write = op->number;
+  ops_append(&f->unsynced, op);
+  return true;
 }
 
 /* What was under way may have been done, or a part of it: as if it had completed just then. What lies behind a removal that did not
@@ -448,19 +421,12 @@ static void cut_short(struct file *f, const struct fates *fates)
     if (op->kind == OP_REMOVE) {
       begun = begun && random_below(mix_pair(fates->key, op->number), 2) == 0;
       if (begun) {
-        empty_file(f);
+        file_empty(f);
       }
-    } else if (op->kind == OP_WRITE && begun) {
-      op->len = surviving(fates, op);
-      if (op->len > 0 && has_room(op)) {
-        put(&f->cache, op, op->len);
-        if (f->disk->config.keeps_cache) {
-          f->last_write = op->number;
-          ops_append(&f->unsynced, op);
-          continue;
-        }
-        put(&f->durable, op, op->len);
-      }
+    } else if (op->kind == OP_ALLOCATE && begun) {
+      cut_allocation(f, op, fates);
+    } else if (op->kind == OP_WRITE && begun && cut_write(f, op, fates)) {
+      continue;
     }
     free(op);
   }
@@ -468,7 +434,7 @@ static void cut_short(struct file *f, const struct fates *fates)
 
 void sim_disk_crash(struct sim_disk *d)
 {
-  struct fates fates = draw_fates(d);
+  struct fates fates = fates_draw(sim_random(d->sim));
   for (struct file *f = d->files; f != NULL && !d->config.keeps_cache; f = f->next) {
     lose_cache(f, &fates);
   }
@@ -485,6 +451,6 @@ void sim_disk_hold(struct sim_disk *d, bool held)
 {
   d->holds = held;
   while (!d->holds && d->held.first != NULL) {
-    report(ops_take(&d->held));
+    report(d, ops_take(&d->held));
   }
 }

@@ -4,7 +4,8 @@
  * all of each such write, or a prefix that ends between two sectors of the file, or nothing, drawn by the running event's key, each write
  * by itself; so the last one may be torn and an earlier one missing. Likewise the writes that are under way. Reads see the page cache. A
  * sync can be made to fail: then what it would have made durable meets the same fate at once, though the page cache, and so the node,
- * cannot tell until a kill. The disk can be made to be full. */
+ * cannot tell until a kill. The disk can be made to be full, slow, and to fail writes. A new file's zeroes take no memory. A file without
+ * a byte is none. */
 #ifndef VORTEX_SIM_DISK_H
 #define VORTEX_SIM_DISK_H
 
@@ -16,12 +17,19 @@ struct sim_disk_config {
   uint64_t write_max_ns;
   uint64_t sync_min_ns;
   uint64_t sync_max_ns;
-  uint64_t capacity_bytes;   /* of all files together; a write beyond it fails with ERROR_DISK_FULL and writes nothing. 0 = no end */
+  uint64_t capacity_bytes;   /* of all files together; what would go beyond it fails with ERROR_DISK_FULL and writes nothing. 0 = no end */
   uint32_t sync_failure_ppm; /* of syncs: ERROR_DISK_SYNC, and what they would have made durable may be lost for good */
   bool keeps_cache;          /* a kill is that of a process, not of the machine: nothing that was written is lost */
 };
 
 #define SIM_SECTOR_BYTES 512
+
+/* What goes wrong with a disk for a time. All zero = nothing. */
+struct sim_disk_trouble {
+  uint32_t failure_ppm; /* of writes (a part of one may be written) and allocations: ERROR_IO; and of syncs, as sync_failure_ppm */
+  unsigned slow;        /* operations that begin take this many times as long; 0 or 1 = as ever */
+  bool full;            /* nothing more than what is in use when this begins (and a smaller capacity still counts) */
+};
 
 struct sim_disk;
 
@@ -41,5 +49,12 @@ void sim_disk_hold(struct sim_disk *d, bool held);
 
 /* Changes what it does from now on. */
 void sim_disk_configure(struct sim_disk *d, const struct sim_disk_config *config);
+void sim_disk_disturb(struct sim_disk *d, const struct sim_disk_trouble *trouble);
+
+/* Has fn(arg) called after each completion that was reported: whoever was told has had its turn. NULL = no more. */
+void sim_disk_on_report(struct sim_disk *d, sim_fn fn, void *arg);
+
+/* How many operations have been reported as failed. An allocation that there is no space for is no failure. */
+uint64_t sim_disk_failures(const struct sim_disk *d);
 
 #endif

@@ -12,6 +12,7 @@ static const char *const fault_names[SIM_FAULTS] = {
     [SIM_FAULT_KILL] = "kill",           [SIM_FAULT_PAUSE] = "pause",
     [SIM_FAULT_SLOW] = "slow",           [SIM_FAULT_LOSS] = "loss",
     [SIM_FAULT_DUPLICATE] = "duplicate", [SIM_FAULT_CLOCK] = "clock",
+    [SIM_FAULT_DISK] = "disk",
 };
 
 static const struct {
@@ -24,6 +25,7 @@ static const struct {
     {"minority", SIM_TARGET_MINORITY, true},
     {"majority", SIM_TARGET_MAJORITY, true},
     {"all", SIM_TARGET_ALL, true},
+    {"leader", SIM_TARGET_LEADER, true},
     {"halves", SIM_TARGET_HALVES, true},
     {"ring", SIM_TARGET_RING, true},
     {"bridge", SIM_TARGET_BRIDGE, true},

@@ -3,8 +3,9 @@
  *   sim.c        time, events, causes, the trace
  *   net.c        endpoints, what becomes of a line
  *   node.c       a node in the world
- *   disk.c       its disk
- *   nemesis.c    faults on a schedule, and how they compose
+ *   disk.c       its disk: operations, and what goes wrong with them
+ *   disk_file.c  a file on it
+ *   nemesis.c    faults on a schedule; nemesis_*.c what they do, how they compose, what is said of them
  *   fault.c      their names
  *   shape.c      whom they hit, who hears whom
  *   random.c     what a random word means

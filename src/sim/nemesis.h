@@ -5,9 +5,14 @@
  *
  * Faults that overlap add up, and the end of one leaves the others as they are: a pair of nodes is cut as long as one partition cuts it,
  * the largest loss, slowness and duplication count, drifts are summed (within 3 %), a node is down as long as one kill holds it. A kill
- * of a paused node ends its pause, for it starts as another process. */
+ * of a paused node ends its pause, for it starts as another process.
+ *
+ * A node that ends because its disk failed (sim_node_broken) is started again within a second after the fault's end, as by a supervisor,
+ * or at the end of a kill. */
 #ifndef VORTEX_SIM_NEMESIS_H
 #define VORTEX_SIM_NEMESIS_H
+
+#include <limits.h>
 
 #include "sim/node.h"
 
@@ -20,6 +25,7 @@ enum sim_fault {
   SIM_FAULT_LOSS,
   SIM_FAULT_DUPLICATE,
   SIM_FAULT_CLOCK,
+  SIM_FAULT_DISK, /* it fails, is full, is slow, or the machine loses its power (drawn) */
   SIM_FAULTS,
 };
 
@@ -32,7 +38,11 @@ enum sim_target {
   SIM_TARGET_HALVES, /* partitions: two sides, as equal as can be */
   SIM_TARGET_RING,   /* partitions: each node sees a majority, and no two nodes the same one */
   SIM_TARGET_BRIDGE, /* partitions: two sides, and one node that sees both */
+  SIM_TARGET_LEADER, /* who leads when the fault begins; one if nobody does */
+  SIM_TARGETS,
 };
+
+#define SIM_NOBODY UINT_MAX
 
 struct sim_fault_spec {
   enum sim_fault fault;
@@ -57,8 +67,12 @@ struct sim_nemesis_config {
   unsigned nodes;               /* as many as the world has */
   struct sim_node *const *node; /* all of them, by their indices; borrowed */
 
-  /* A killed node has been started again and needs its init. NULL = nobody wants to know. */
+  /* A node that was killed, or ended because of its disk, has been started again and needs its init. NULL = nobody wants to know. */
   void (*restarted)(void *arg, unsigned node);
+
+  /* Who leads now, by index; SIM_NOBODY = nobody. If several do, each in something of its own, the word says which one is meant. NULL =
+   * nothing here has a leader: then faults without a target never draw this one. */
+  unsigned (*leader)(void *arg, uint64_t word);
   void *arg;
 };
 
@@ -70,8 +84,8 @@ struct sim_nemesis;
 struct sim_nemesis *sim_nemesis_new(struct sim *sim, const struct sim_nemesis_config *config);
 void sim_nemesis_free(struct sim_nemesis *n);
 
-/* Ends the schedules and all faults: heals the network, restarts the dead, resumes the paused, sets clocks going right again (the offset
- * of a wall clock stays). */
+/* Ends the schedules and all faults: heals the network and disks, restarts the dead, resumes the paused, sets clocks going right again (the
+ * offset of a wall clock stays). A node that learns only then that its disk had failed ends after this, and is started again. */
 void sim_nemesis_heal(struct sim_nemesis *n);
 
 /* How many faults of a kind have begun. */

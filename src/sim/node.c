@@ -31,6 +31,12 @@ struct sim_node {
   unsigned pauses;
   bool failed;
   bool exited;
+  unsigned ending; /* the incarnation whose end is posted; 0 = none */
+  bool broken;
+  uint64_t disk_failures; /* of its disk before this incarnation */
+  bool complained;        /* it has logged an error */
+  void (*on_broken)(void *arg, unsigned index);
+  void *on_broken_arg;
 
   /* clocks: local = local_base + (world - world_base) * (1 + drift) */
   uint64_t world_base_ns;
@@ -125,12 +131,45 @@ static void wake(void *arg)
   look_whether_it_ended(sn);
 }
 
+static void post_end(struct sim_node *sn, sim_fn fn)
+{
+  sn->ending = sn->incarnation;
+  sn->endpoint.mute = true; /* what the rest of the turn sends is not heard */
+  sim_disk_hold(sn->disk, true);
+  sim_post(sn->sim, sn->sim->now_ns, fn, sn, NULL);
+}
+
+static void end_broken(void *arg)
+{
+  struct sim_node *sn = arg;
+  if (sn->node == NULL || sn->ending != sn->incarnation) {
+    return;
+  }
+  tell(sn, "ended: its disk failed");
+  sim_node_kill(sn);
+  sn->broken = true;
+  if (sn->on_broken != NULL) {
+    sn->on_broken(sn->on_broken_arg, sn->endpoint.index);
+  }
+}
+
 /* After each turn of the node: a process that has ended (its on_init failed, or it stopped) is gone. */
 static void look_whether_it_ended(struct sim_node *sn)
 {
-  if (node_state(sn->node) == NODE_STOPPED) {
+  if (sn->node == NULL || sn->ending == sn->incarnation || node_state(sn->node) != NODE_STOPPED) {
+    return;
+  }
+  bool told = sim_disk_failures(sn->disk) > sn->disk_failures;
+  if (node_failed(sn->node) && told && sn->complained) {
+    post_end(sn, end_broken);
+  } else {
     sim_node_exit(sn);
   }
+}
+
+static void after_disk(void *arg)
+{
+  look_whether_it_ended(arg);
 }
 
 /* Keyed by the node and by when it really comes (two of them never come at once), not by who asked: one wake-up serves many timers. */
@@ -169,6 +208,7 @@ static void env_log(void *self, enum log_level level, struct slice text)
   struct sim_node *sn = self;
   const struct sim_observer *o = sim_observer(sn->sim);
   sn->sim->trace = mix_bytes(sn->sim->trace, text);
+  sn->complained |= level == LOG_ERROR;
   if (o != NULL && o->log != NULL) {
     o->log(o->self, sn->endpoint.index, level, text);
   }
@@ -230,6 +270,7 @@ struct sim_node *sim_node_new(struct sim *sim, unsigned index, const char *name,
                                    .sync_max_ns = 5 * SIM_MS,
                                });
   sn->disk_ops = sim_disk_ops(sn->disk);
+  sim_disk_on_report(sn->disk, after_disk, sn);
   sn->endpoint.away = true;
   sim_join(sim, &sn->endpoint);
   return sn;
@@ -256,6 +297,9 @@ void sim_node_start(struct sim_node *sn)
     return;
   }
   sn->incarnation++;
+  sn->broken = false;
+  sn->disk_failures = sim_disk_failures(sn->disk);
+  sn->complained = false;
   sn->endpoint.mute = false;
   tell(sn, "start");
   struct node_env env = {
@@ -321,7 +365,9 @@ void sim_node_resume(struct sim_node *sn)
     free(h);
     h = next;
   }
-  sim_disk_hold(sn->disk, false);
+  if (sn->ending != sn->incarnation) {
+    sim_disk_hold(sn->disk, false);
+  }
   look_whether_it_ended(sn);
   if (sn->wanted_ns != UINT64_MAX && sn->wake == NULL) {
     post_wake(sn);
@@ -337,8 +383,7 @@ void sim_node_exit(struct sim_node *sn)
 {
   if (!sn->exited) {
     sn->exited = true;
-    sn->endpoint.mute = true; /* what the rest of the turn sends is not heard */
-    sim_post(sn->sim, sn->sim->now_ns, end_exited, sn, NULL);
+    post_end(sn, end_exited);
   }
 }
 
@@ -365,6 +410,22 @@ void sim_node_set_clock(struct sim_node *sn, int64_t drift_ppm, int64_t offset_n
 bool sim_node_exited(const struct sim_node *sn)
 {
   return sn->exited;
+}
+
+bool sim_node_broken(const struct sim_node *sn)
+{
+  return sn->broken;
+}
+
+void sim_node_on_broken(struct sim_node *sn, void (*fn)(void *arg, unsigned index), void *arg)
+{
+  sn->on_broken = fn;
+  sn->on_broken_arg = arg;
+}
+
+struct sim_disk *sim_node_disk(struct sim_node *sn)
+{
+  return sn->disk;
 }
 
 bool sim_node_alive(const struct sim_node *sn)

@@ -40,6 +40,16 @@ void sim_node_resume(struct sim_node *sn);
 /* The service has ended its own process (os.exit): it is killed after the running event, and stays dead. */
 void sim_node_exit(struct sim_node *sn);
 
+/* Whether it has ended because of its disk, and not been started since: the node failed (node_failed) after an operation of its disk had,
+ * and said why in its log. Whoever ends in another way has exited. */
+bool sim_node_broken(const struct sim_node *sn);
+
+/* Has fn(arg, index) called when that has happened; NULL = no more. */
+void sim_node_on_broken(struct sim_node *sn, void (*fn)(void *arg, unsigned index), void *arg);
+
+/* Its disk, for those who disturb it. */
+struct sim_disk *sim_node_disk(struct sim_node *sn);
+
 bool sim_node_exited(const struct sim_node *sn);
 bool sim_node_alive(const struct sim_node *sn);
 bool sim_node_paused(const struct sim_node *sn);

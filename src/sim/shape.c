@@ -46,6 +46,7 @@ static unsigned target_count(enum sim_target target, unsigned nodes)
 {
   switch (target) {
   case SIM_TARGET_ONE:
+  case SIM_TARGET_LEADER:
     return 1;
   case SIM_TARGET_MINORITY:
     return nodes >= 3 ? nodes / 3 : 1;
@@ -75,6 +76,15 @@ void shape_draw(struct shape *s, enum sim_target target, uint64_t key)
   for (unsigned i = 0; i < s->nodes; i++) {
     s->place[s->order[i]] = i;
   }
+}
+
+void shape_put_first(struct shape *s, unsigned node)
+{
+  unsigned place = s->place[node];
+  s->order[place] = s->order[0];
+  s->place[s->order[0]] = place;
+  s->order[0] = node;
+  s->place[node] = 0;
 }
 
 bool shape_cuts(const struct shape *s, unsigned from, unsigned to)

@@ -23,6 +23,9 @@ bool shape_exists(enum sim_fault fault, enum sim_target target, unsigned nodes);
 /* Draws the order from a key. */
 void shape_draw(struct shape *s, enum sim_target target, uint64_t key);
 
+/* Gives a node the first place. */
+void shape_put_first(struct shape *s, unsigned node);
+
 static inline bool shape_has(const struct shape *s, unsigned node)
 {
   return s->place[node] < s->size;

@@ -182,7 +182,7 @@ local SIZES = {
 }
 
 function TestNodes.test_targets()
-  for _, kind in ipairs { "kill", "pause", "slow", "loss", "duplicate", "clock" } do
+  for _, kind in ipairs { "kill", "pause", "slow", "loss", "duplicate", "clock", "disk" } do
     for target, fits in pairs(SIZES) do -- order-free
       local run = heartbeat(kind .. ":" .. target, "--latency 1")
       for _, window in ipairs(run.windows) do

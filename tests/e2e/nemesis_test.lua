@@ -9,7 +9,7 @@ local vortex = require "vortex"
 vortex.on("echo", function(msg) return { echo = msg.body.echo } end)
 ]]
 
-local KINDS = { "partition", "partition-oneway", "kill", "pause", "slow", "loss", "duplicate", "clock" }
+local KINDS = { "partition", "partition-oneway", "kill", "pause", "slow", "loss", "duplicate", "clock", "disk" }
 
 local function echo(options)
   local run = trial.run { source = ECHO, options = "-w echo --node-count 5 --rate 5 " .. options, status = false }

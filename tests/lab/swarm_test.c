@@ -115,14 +115,14 @@ static void test_known_draws(void **state)
   struct lab_options o = with_faults();
   assert_describes(&o, 1, true,
                    "lin-kv, 2 nodes n0 to n1, 4 clients, 34/s for 33 s, no latency, keys reordered, faults partition-oneway kill pause "
-                   "loss duplicate clock every 1.479 s");
+                   "loss duplicate clock disk every 1.479 s");
   assert_describes(
       &o, 2, true,
       "lin-kv, 3 nodes n0 to n2, 12 clients, 58/s for 30 s, no latency, faults partition-oneway kill pause slow loss duplicate "
-      "clock every 8.155 s");
+      "clock disk every 8.155 s");
   assert_describes(&o, UINT64_MAX, true,
                    "lin-kv, 4 nodes n0 to n3, 16 clients, 48/s for 10 s, latency 23 ms uniform, faults partition-oneway pause slow loss "
-                   "duplicate clock every 1.803 s");
+                   "duplicate clock disk every 1.803 s");
   o.given = LAB_GIVEN_WORKLOAD;
   o.base.workload = "broadcast";
   o.base.fault_count = 2;

@@ -584,6 +584,253 @@ static void operations_take_their_time(void **state)
   close_world(&w);
 }
 
+/* ---- files of zeroes ---- */
+
+static struct record *allocate(struct world *w, unsigned file, uint64_t size)
+{
+  struct record *r = new_record(w, file);
+  w->ops.allocate(w->ops.self, file, size, over, r);
+  return r;
+}
+
+static bool is_zero(struct world *w, unsigned file, uint64_t offset, size_t len)
+{
+  char bytes[FILE_MAX];
+  assert_in_range(len, 0, sizeof bytes);
+  assert_int_equal(w->ops.read(w->ops.self, file, offset, bytes, len), 0);
+  size_t i = 0;
+  while (i < len && bytes[i] == 0) {
+    i++;
+  }
+  return i == len;
+}
+
+static void an_allocated_file_is_durable_zeroes(void **state)
+{
+  (void)state;
+  const uint64_t size = UINT64_C(1) << 44; /* takes no memory */
+  for (uint64_t seed = 0; seed < 20; seed++) {
+    struct world w;
+    open_world(&w, seed, &usual);
+    const struct record *r = allocate(&w, 5, size);
+    assert_false(r->over);
+    assert_int_equal(w.ops.size(w.ops.self, 5), 0);
+    run_for(&w, SIM_MS);
+    assert_true(r->over);
+    assert_int_equal(r->error, 0);
+    crash(&w);
+    assert_int_equal(w.ops.size(w.ops.self, 5), size);
+    assert_true(is_zero(&w, 5, 0, FILE_MAX));
+    assert_true(is_zero(&w, 5, size - 100, 100));
+    write_bytes(&w, 5, 700, 100);
+    run_for(&w, SIM_MS);
+    sync_file(&w, 5);
+    run_for(&w, SIM_MS);
+    crash(&w);
+    char bytes[4];
+    assert_int_equal(w.ops.size(w.ops.self, 5), size);
+    assert_int_equal(w.ops.read(w.ops.self, 5, 798, bytes, 4), 0);
+    assert_memory_equal(bytes, "\2\2\0\0", 4);
+    assert_true(is_zero(&w, 5, 0, 700) && is_zero(&w, 5, 800, 700));
+    close_world(&w);
+  }
+}
+
+static void an_allocation_cut_short_leaves_none_a_part_or_all(void **state)
+{
+  (void)state;
+  unsigned sizes[4] = {0}; /* by whole sectors */
+  for (uint64_t seed = 0; seed < 400; seed++) {
+    struct world w;
+    open_world(&w, seed, &usual);
+    const struct record *r = allocate(&w, 1, 3 * SECTOR);
+    crash(&w);
+    uint64_t size = w.ops.size(w.ops.self, 1);
+    assert_int_equal(size % SECTOR, 0);
+    assert_int_equal(w.ops.next(w.ops.self, 0), size > 0 ? 1 : 0);
+    assert_true(is_zero(&w, 1, 0, (size_t)size));
+    run_for(&w, SIM_S);
+    assert_false(r->over);
+    sim_disk_crash(w.disk);
+    assert_int_equal(w.ops.size(w.ops.self, 1), size);
+    sizes[size / SECTOR]++;
+    close_world(&w);
+  }
+  assert_in_range(sizes[0], 60, 240);
+  assert_in_range(sizes[1], 15, 120);
+  assert_in_range(sizes[2], 15, 120);
+  assert_in_range(sizes[3], 100, 300);
+}
+
+static void files_are_found_in_the_order_of_their_numbers(void **state)
+{
+  (void)state;
+  struct world w;
+  open_world(&w, 1, &usual);
+  assert_int_equal(w.ops.next(w.ops.self, 0), 0);
+  allocate(&w, 7, 100);
+  write_bytes(&w, 2, 0, 1);
+  allocate(&w, 4, 1);
+  allocate(&w, 3, 1);
+  run_for(&w, SIM_MS);
+  w.ops.remove(w.ops.self, 4);
+  run_for(&w, SIM_MS);
+  unsigned found[8] = {0};
+  size_t count = 0;
+  for (unsigned file = w.ops.next(w.ops.self, 0); file != 0; file = w.ops.next(w.ops.self, file)) {
+    found[count++] = file;
+  }
+  assert_int_equal(count, 3);
+  assert_int_equal(found[0], 2);
+  assert_int_equal(found[1], 3);
+  assert_int_equal(found[2], 7);
+  close_world(&w);
+}
+
+/* ---- trouble ---- */
+
+static void a_disk_that_becomes_full_takes_what_is_there_and_no_more(void **state)
+{
+  (void)state;
+  struct world w;
+  open_world(&w, 1, &usual);
+  allocate(&w, 1, 10000);
+  allocate(&w, 2, 2000);
+  run_for(&w, SIM_MS);
+  sim_disk_disturb(w.disk, &(struct sim_disk_trouble){.full = true});
+  const struct record *refused = allocate(&w, 3, 1);
+  run_for(&w, SIM_MS);
+  assert_true(refused->over);
+  assert_int_equal(refused->error, ERROR_DISK_FULL);
+  assert_int_equal(w.ops.next(w.ops.self, 2), 0);
+  assert_int_equal(sim_disk_failures(w.disk), 0); /* that is no failure */
+  const struct record *inside = write_bytes(&w, 1, 9000, 1000);
+  const struct record *beyond = write_bytes(&w, 1, 9001, 1000);
+  run_for(&w, SIM_MS);
+  assert_int_equal(inside->error, 0);
+  assert_int_equal(beyond->error, ERROR_DISK_FULL);
+  assert_int_equal(sim_disk_failures(w.disk), 1);
+  sim_disk_disturb(w.disk, &(struct sim_disk_trouble){.full = true, .slow = 1}); /* it was full when it became so */
+  w.ops.remove(w.ops.self, 2);
+  run_for(&w, SIM_MS);
+  const struct record *too_large = allocate(&w, 4, 2001);
+  const struct record *fits = allocate(&w, 5, 2000);
+  run_for(&w, SIM_MS);
+  assert_int_equal(too_large->error, ERROR_DISK_FULL);
+  assert_int_equal(fits->error, 0);
+  sim_disk_disturb(w.disk, &(struct sim_disk_trouble){0});
+  const struct record *again = allocate(&w, 6, 1000000);
+  run_for(&w, SIM_MS);
+  assert_int_equal(again->error, 0);
+  close_world(&w);
+}
+
+static void a_failing_disk_says_so_and_may_have_written_a_part(void **state)
+{
+  (void)state;
+  unsigned sizes[FILE_MAX / SECTOR + 1] = {0};
+  unsigned lost = 0;
+  for (uint64_t seed = 0; seed < 200; seed++) {
+    struct world w;
+    open_world(&w, seed, &usual);
+    const struct record *before = write_bytes(&w, 0, 0, 100);
+    run_for(&w, SIM_MS);
+    sim_disk_disturb(w.disk, &(struct sim_disk_trouble){.failure_ppm = 1000000});
+    const struct record *sync = sync_file(&w, 0);
+    const struct record *write = write_bytes(&w, 1, 0, FILE_MAX);
+    const struct record *none = allocate(&w, 2, 100);
+    run_for(&w, SIM_MS);
+    assert_int_equal(before->error, 0);
+    assert_int_equal(sync->error, ERROR_DISK_SYNC);
+    assert_int_equal(write->error, ERROR_IO);
+    assert_int_equal(none->error, ERROR_IO);
+    assert_int_equal(sim_disk_failures(w.disk), 3);
+    assert_int_equal(w.ops.next(w.ops.self, 1), 0);
+    struct image found;
+    read_image(&w, 1, &found);
+    assert_int_equal(found.size % SECTOR, 0);
+    sizes[found.size / SECTOR]++;
+    crash(&w);
+    lost += w.ops.size(w.ops.self, 0) == 0;
+    sim_disk_disturb(w.disk, &(struct sim_disk_trouble){0});
+    w.count = 0;
+    const struct record *after = write_bytes(&w, 3, 0, 100);
+    run_for(&w, SIM_MS);
+    assert_int_equal(after->error, 0);
+    close_world(&w);
+  }
+  assert_in_range(sizes[0], 30, 150);
+  assert_in_range(sizes[FILE_MAX / SECTOR], 30, 150);
+  assert_in_range(sizes[1] + sizes[2], 15, 120);
+  assert_in_range(lost, 50, 150);
+}
+
+static void some_operations_of_a_failing_disk_succeed(void **state)
+{
+  (void)state;
+  struct world w;
+  open_world(&w, 1, &usual);
+  sim_disk_disturb(w.disk, &(struct sim_disk_trouble){.failure_ppm = 100000});
+  for (int i = 0; i < 1000; i++) {
+    w.count = 0;
+    w.ops.write(w.ops.self, 1, 0, slice_of("x", 1), NULL, NULL);
+    w.ops.sync(w.ops.self, 1, NULL, NULL);
+    run_for(&w, SIM_MS);
+  }
+  assert_in_range(sim_disk_failures(w.disk), 140, 260);
+  close_world(&w);
+}
+
+static void a_slow_disk_takes_its_time(void **state)
+{
+  (void)state;
+  struct world w;
+  struct sim_disk_config config = {.write_min_ns = 100, .write_max_ns = 100, .sync_min_ns = 1000, .sync_max_ns = 1000};
+  open_world(&w, 1, &config);
+  sim_disk_disturb(w.disk, &(struct sim_disk_trouble){.slow = 50});
+  const struct record *write = write_bytes(&w, 0, 0, 1);
+  const struct record *sync = sync_file(&w, 1);
+  const struct record *zeroes = allocate(&w, 2, 1);
+  run_for(&w, 4999);
+  assert_false(write->over);
+  run_for(&w, 1);
+  assert_true(write->over);
+  run_for(&w, 44999);
+  assert_false(sync->over || zeroes->over);
+  run_for(&w, 1);
+  assert_true(sync->over && zeroes->over);
+  sim_disk_disturb(w.disk, &(struct sim_disk_trouble){0});
+  write = write_bytes(&w, 0, 0, 1);
+  run_for(&w, 100);
+  assert_true(write->over);
+  close_world(&w);
+}
+
+static void count_report(void *arg)
+{
+  (*(unsigned *)arg)++;
+}
+
+static void who_listens_hears_of_each_report(void **state)
+{
+  (void)state;
+  struct world w;
+  unsigned reports = 0;
+  open_world(&w, 1, &usual);
+  sim_disk_on_report(w.disk, count_report, &reports);
+  write_bytes(&w, 0, 0, 1);
+  sync_file(&w, 0);
+  sim_disk_hold(w.disk, true);
+  run_for(&w, SIM_MS);
+  assert_int_equal(reports, 0);
+  sim_disk_hold(w.disk, false);
+  assert_int_equal(reports, 2);
+  w.ops.remove(w.ops.self, 0); /* asks for no report */
+  run_for(&w, SIM_MS);
+  assert_int_equal(reports, 2);
+  close_world(&w);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -599,6 +846,14 @@ int main(void)
       cmocka_unit_test(a_removed_file_stays_away),
       cmocka_unit_test(while_held_nobody_is_told),
       cmocka_unit_test(operations_take_their_time),
+      cmocka_unit_test(an_allocated_file_is_durable_zeroes),
+      cmocka_unit_test(an_allocation_cut_short_leaves_none_a_part_or_all),
+      cmocka_unit_test(files_are_found_in_the_order_of_their_numbers),
+      cmocka_unit_test(a_disk_that_becomes_full_takes_what_is_there_and_no_more),
+      cmocka_unit_test(a_failing_disk_says_so_and_may_have_written_a_part),
+      cmocka_unit_test(some_operations_of_a_failing_disk_succeed),
+      cmocka_unit_test(a_slow_disk_takes_its_time),
+      cmocka_unit_test(who_listens_hears_of_each_report),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,7 @@ struct place {
   struct sim *sim;
   struct sim_node *sn;
   struct node *node; /* NULL = dead */
+  struct node_env env;
   struct sim_endpoint client;
   struct sim_maker maker;
   unsigned starts;
@@ -73,7 +74,9 @@ static struct node *start(void *self, struct sim_node *sn, unsigned index, unsig
     return NULL;
   }
   struct node_config config = node_config_default();
-  struct node_behavior behavior = {p, on_init, on_message, on_complete, on_busy, on_stop};
+  struct node_behavior behavior = {
+      .self = p, .init = on_init, .message = on_message, .complete = on_complete, .busy = on_busy, .stop = on_stop};
+  p->env = *env;
   p->node = node_new(&config, env, &behavior);
   return p->node;
 }
@@ -295,6 +298,113 @@ static void test_a_node_that_stops_itself_has_exited(void **state)
   close_place(&p);
 }
 
+/* ---- a disk that fails ---- */
+
+/* What a node does that has been told so. */
+struct reaction {
+  struct place *place;
+  bool complains;
+  bool fails;
+  unsigned errors;
+};
+
+static void on_written(void *arg, int error)
+{
+  struct reaction *r = arg;
+  struct node *n = r->place->node;
+  r->errors += error != 0;
+  if (r->complains) {
+    r->place->env.log(r->place->env.self, LOG_ERROR, SLICE("the disk fails"));
+  }
+  if (r->fails) {
+    node_fail(n);
+  } else {
+    node_stop(n);
+  }
+}
+
+static void on_broken(void *arg, unsigned index)
+{
+  struct place *p = arg;
+  assert_int_equal(index, 0);
+  assert_false(sim_node_alive(p->sn));
+  assert_true(sim_node_broken(p->sn));
+  note(p, "broken");
+}
+
+static void write_something(struct reaction *r)
+{
+  const struct node_disk *disk = r->place->env.disk;
+  disk->write(disk->self, 1, 0, SLICE("x"), on_written, r);
+}
+
+static void test_a_node_that_its_disk_ends_is_broken(void **state)
+{
+  (void)state;
+  struct place p;
+  open_place(&p);
+  begin(&p);
+  struct reaction r = {&p, true, true, 0};
+  sim_node_on_broken(p.sn, on_broken, &p);
+  sim_disk_disturb(sim_node_disk(p.sn), &(struct sim_disk_trouble){.failure_ppm = 1000000});
+  write_something(&r);
+  write_something(&r); /* nobody is told of this one: the process has ended */
+  run_ms(&p, 10);
+  assert_int_equal(r.errors, 1);
+  expect(&p, "0:stop 0:broken ");
+  assert_false(sim_node_alive(p.sn) || sim_node_exited(p.sn) || sim_node_failed(p.sn));
+  sim_node_start(p.sn);
+  assert_true(sim_node_alive(p.sn));
+  assert_false(sim_node_broken(p.sn));
+  sim_disk_disturb(sim_node_disk(p.sn), &(struct sim_disk_trouble){0});
+  write_something(&r); /* what failed in an earlier life is no excuse */
+  run_ms(&p, 10);
+  assert_int_equal(r.errors, 1);
+  assert_true(sim_node_exited(p.sn));
+  assert_false(sim_node_broken(p.sn));
+  close_place(&p);
+}
+
+static void test_a_broken_node_has_said_why(void **state)
+{
+  (void)state;
+  for (int complains = 0; complains < 2; complains++) {
+    for (int fails = 0; fails < 2; fails++) {
+      struct place p;
+      open_place(&p);
+      begin(&p);
+      struct reaction r = {&p, complains, fails, 0};
+      sim_disk_disturb(sim_node_disk(p.sn), &(struct sim_disk_trouble){.failure_ppm = 1000000});
+      write_something(&r);
+      run_ms(&p, 10);
+      assert_false(sim_node_alive(p.sn));
+      assert_int_equal(sim_node_broken(p.sn), complains && fails);
+      assert_int_equal(sim_node_exited(p.sn), !(complains && fails));
+      close_place(&p);
+    }
+  }
+}
+
+static void test_a_paused_node_learns_later(void **state)
+{
+  (void)state;
+  struct place p;
+  open_place(&p);
+  begin(&p);
+  struct reaction r = {&p, true, true, 0};
+  sim_disk_disturb(sim_node_disk(p.sn), &(struct sim_disk_trouble){.failure_ppm = 1000000});
+  write_something(&r);
+  sim_node_pause(p.sn);
+  run_ms(&p, 10);
+  sim_disk_disturb(sim_node_disk(p.sn), &(struct sim_disk_trouble){0});
+  assert_int_equal(r.errors, 0);
+  sim_node_resume(p.sn);
+  run_ms(&p, 10);
+  assert_int_equal(r.errors, 1);
+  assert_true(sim_node_broken(p.sn));
+  close_place(&p);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -305,6 +415,9 @@ int main(void)
       cmocka_unit_test(test_a_muted_node_speaks_again_after_a_restart),
       cmocka_unit_test(test_exit_is_for_good),
       cmocka_unit_test(test_a_node_that_stops_itself_has_exited),
+      cmocka_unit_test(test_a_node_that_its_disk_ends_is_broken),
+      cmocka_unit_test(test_a_broken_node_has_said_why),
+      cmocka_unit_test(test_a_paused_node_learns_later),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
