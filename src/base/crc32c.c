@@ -67,12 +67,12 @@ __attribute__((target("sse4.2"))) static uint32_t by_instruction(uint32_t crc, c
   return ~narrow;
 }
 
-uint32_t crc32c(uint32_t crc, const void *bytes, size_t len)
+uint32_t crc32c_extend(uint32_t crc, const void *bytes, size_t len)
 {
   return __builtin_cpu_supports("sse4.2") ? by_instruction(crc, bytes, len) : crc32c_portable(crc, bytes, len);
 }
 #else
-uint32_t crc32c(uint32_t crc, const void *bytes, size_t len)
+uint32_t crc32c_extend(uint32_t crc, const void *bytes, size_t len)
 {
   return crc32c_portable(crc, bytes, len);
 }

@@ -7,7 +7,7 @@
 
 /* The checksum of what `crc` is the checksum of (0 = of nothing) followed by `len` bytes. Uses the processor's instruction where there is
  * one. Cannot fail. */
-uint32_t crc32c(uint32_t crc, const void *bytes, size_t len);
+uint32_t crc32c_extend(uint32_t crc, const void *bytes, size_t len);
 
 /* The same in plain C, on every processor. */
 uint32_t crc32c_portable(uint32_t crc, const void *bytes, size_t len);

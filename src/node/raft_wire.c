@@ -128,6 +128,7 @@ static void write_chunk(struct buf *out, struct slice chunk)
 {
   struct buf text = {0};
   char *to = buf_reserve(&text, chunk.len * 2 + 1);
+  assert(to != NULL);
   for (size_t i = 0; i < chunk.len; i++) {
     unsigned char c = (unsigned char)chunk.ptr[i];
     if (c >= 0x80) {

@@ -196,7 +196,7 @@ static bool chunk_makes_sense(const struct raft_message *m)
   return m->install.index > 0 && m->install.index < RAFT_NUMBER_MAX && m->install.size < RAFT_NUMBER_MAX && m->install.log_term > 0 &&
          m->install.log_term <= m->term && m->install.offset <= m->install.size &&
          m->install.length <= m->install.size - m->install.offset && (m->install.length > 0 || m->install.size == 0) &&
-         m->install.configuration_index <= m->install.index && c != NULL && raft_configuration_valid(c);
+         m->install.configuration_index <= m->install.index && c != NULL && c->count > 0 && raft_configuration_valid(c);
 }
 
 static bool is_of_incoming(const struct raft *r, const struct raft_message *m)

@@ -268,6 +268,9 @@ static void snapshot(struct raft *r, uint64_t index, uint64_t size)
   if (index <= r->log.snapshot_index || index > r->commit) {
     return;
   }
+  if (raft_log_made_at(&r->log, index)->configuration.count == 0) {
+    return; /* a new member does not know yet who founded the cluster: nobody could start from its snapshot */
+  }
   uint64_t first_kept = index + 1 > r->config.tail_entries ? index + 1 - r->config.tail_entries : 1;
   if (first_kept < r->log.first) {
     first_kept = r->log.first;

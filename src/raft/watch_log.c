@@ -170,7 +170,9 @@ const char *watch_log_recover(struct watch_log *l, struct chain *c, const struct
   l->unit_head = l->unit_count = l->unit_term_count = 0;
   l->durable_terms = memory_grow(l->durable_terms, &l->durable_cap, l->last, sizeof *l->durable_terms);
   if (l->last > 0) {
-    memcpy(l->durable_terms, l->terms, l->last * sizeof *l->terms);
+    if (l->last > 0) {
+      memcpy(l->durable_terms, l->terms, l->last * sizeof *l->terms);
+    }
   }
   l->durable_last = l->last;
   return NULL;
@@ -250,6 +252,9 @@ const char *watch_log_append(struct watch_log *l, struct chain *c, const struct 
   }
   if (a->snapshot) {
     l->snapshot = a->snapshot_index;
+    if (l->base.configuration == NULL) {
+      chain_configuration_at(c, a->snapshot_index, &l->base); /* a new member has learnt it from the snapshot */
+    }
   }
   if (u.reset) {
     l->terms = begin(l->terms, &l->term_cap, c, a->snapshot_index);
@@ -282,7 +287,9 @@ static void drop_units(struct watch_log *l)
     return;
   }
   size_t gone = left == 0 ? l->unit_term_count : l->units[l->unit_head].at;
-  memmove(l->units, &l->units[l->unit_head], left * sizeof *l->units);
+  if (left > 0) {
+    memmove(l->units, &l->units[l->unit_head], left * sizeof *l->units);
+  }
   if (gone < l->unit_term_count) {
     memmove(l->unit_terms, &l->unit_terms[gone], (l->unit_term_count - gone) * sizeof *l->unit_terms);
   }

@@ -139,7 +139,7 @@ static struct op *keep_write(struct file *f, struct op *op)
 static struct op *complete_write(struct op *op)
 {
   struct file *f = op->file;
-  assert(op->len == 0 || memcmp(op->lent, op->bytes, op->len) == 0);
+  assert(op->kept == 0 || memcmp(op->lent, op->bytes, op->kept) == 0);
   op->lent = NULL;
   if (fails(f->disk, f->disk->trouble.failure_ppm)) {
     struct fates fates = fates_draw(sim_random(f->disk->sim));
@@ -228,13 +228,28 @@ static void disk_allocate(void *self, unsigned file, uint64_t size, node_disk_fn
   begin(d, op, file, d->config.sync_min_ns, d->config.sync_max_ns);
 }
 
+/* How many bytes there are before a tail of zeroes. */
+static size_t without_zeroes(struct slice bytes)
+{
+  static const char zeroes[64];
+  size_t n = bytes.len;
+  while (n >= sizeof zeroes && memcmp(bytes.ptr + n - sizeof zeroes, zeroes, sizeof zeroes) == 0) {
+    n -= sizeof zeroes;
+  }
+  while (n > 0 && bytes.ptr[n - 1] == 0) {
+    n--;
+  }
+  return n;
+}
+
 static void disk_write(void *self, unsigned file, uint64_t offset, struct slice bytes, node_disk_fn done, void *arg)
 {
   struct sim_disk *d = self;
-  struct op *op = memory_must(malloc(sizeof *op + bytes.len));
-  *op = (struct op){.kind = OP_WRITE, .done = done, .arg = arg, .offset = offset, .lent = bytes.ptr, .len = bytes.len};
-  if (bytes.len > 0) {
-    memcpy(op->bytes, bytes.ptr, bytes.len); /* the node's memory is gone when a kill asks what became of them */
+  size_t kept = without_zeroes(bytes);
+  struct op *op = memory_must(malloc(sizeof *op + kept));
+  *op = (struct op){.kind = OP_WRITE, .done = done, .arg = arg, .offset = offset, .lent = bytes.ptr, .len = bytes.len, .kept = kept};
+  if (kept > 0) {
+    memcpy(op->bytes, bytes.ptr, kept); /* the node's memory is gone when a kill asks what became of them */
   }
   begin(d, op, file, d->config.write_min_ns, d->config.write_max_ns);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/memory.h"
 #include "base/mix.h"
 #include "sim/random.h"
 
@@ -43,29 +44,120 @@ void ops_drop(struct ops *l)
 
 /* ---- images ---- */
 
-void image_copy(struct image *to, const struct image *from)
+static void free_page(struct page *page)
 {
-  buf_clear(&to->bytes);
-  buf_append_slice(&to->bytes, buf_slice(&from->bytes));
-  to->size = from->size;
+  for (size_t i = 0; page != NULL && i < PAGE_SECTORS; i++) {
+    free(page->sectors[i]);
+  }
+  free(page);
+}
+
+static struct page *copy_page(const struct page *from)
+{
+  if (from == NULL) {
+    return NULL;
+  }
+  struct page *to = memory_must(calloc(1, sizeof *to));
+  for (size_t i = 0; i < PAGE_SECTORS; i++) {
+    if (from->sectors[i] != NULL) {
+      to->sectors[i] = memory_must(malloc(SIM_SECTOR_BYTES));
+      memcpy(to->sectors[i], from->sectors[i], SIM_SECTOR_BYTES);
+    }
+  }
+  return to;
+}
+
+/* Where a sector is kept; NULL = it is zeroes. */
+static char *find_sector(const struct image *image, uint64_t sector)
+{
+  uint64_t page = sector / PAGE_SECTORS;
+  return page < image->page_count && image->pages[page] != NULL ? image->pages[page]->sectors[sector % PAGE_SECTORS] : NULL;
+}
+
+static char *need_sector(struct image *image, uint64_t sector)
+{
+  size_t page = (size_t)(sector / PAGE_SECTORS);
+  if (page >= image->page_count) {
+    image->pages = memory_must(realloc(image->pages, (page + 1) * sizeof(struct page *)));
+    memset(image->pages + image->page_count, 0, (page + 1 - image->page_count) * sizeof(struct page *));
+    image->page_count = page + 1;
+  }
+  if (image->pages[page] == NULL) {
+    image->pages[page] = memory_must(calloc(1, sizeof(struct page)));
+  }
+  char **at = &image->pages[page]->sectors[sector % PAGE_SECTORS];
+  if (*at == NULL) {
+    *at = memory_must(calloc(1, SIM_SECTOR_BYTES));
+  }
+  return *at;
 }
 
 void image_zero(struct image *image, uint64_t size)
 {
-  buf_free(&image->bytes);
-  image->size = size;
+  for (size_t i = 0; i < image->page_count; i++) {
+    free_page(image->pages[i]);
+  }
+  free(image->pages);
+  *image = (struct image){.size = size};
+}
+
+void image_copy(struct image *to, const struct image *from)
+{
+  image_zero(to, from->size);
+  if (from->page_count > 0) {
+    to->pages = memory_must(malloc(from->page_count * sizeof(struct page *)));
+    to->page_count = from->page_count;
+  }
+  for (size_t i = 0; i < from->page_count; i++) {
+    to->pages[i] = copy_page(from->pages[i]);
+  }
+}
+
+/* How many of `left` bytes from `offset` on lie in its sector. */
+static size_t within_sector(uint64_t offset, size_t left)
+{
+  size_t room = SIM_SECTOR_BYTES - (size_t)(offset % SIM_SECTOR_BYTES);
+  return left < room ? left : room;
 }
 
 void image_read(const struct image *image, uint64_t offset, void *to, size_t len)
 {
   assert(offset <= image->size && len <= image->size - offset);
-  size_t kept = offset < image->bytes.len ? image->bytes.len - (size_t)offset : 0;
-  kept = kept < len ? kept : len;
-  if (kept > 0) {
-    memcpy(to, image->bytes.data + offset, kept);
+  for (char *at = to; len > 0;) {
+    size_t n = within_sector(offset, len);
+    const char *sector = find_sector(image, offset / SIM_SECTOR_BYTES);
+    if (sector != NULL) {
+      memcpy(at, sector + offset % SIM_SECTOR_BYTES, n);
+    } else {
+      memset(at, 0, n);
+    }
+    at += n;
+    offset += n;
+    len -= n;
   }
-  if (kept < len) {
-    memset((char *)to + kept, 0, len - kept);
+}
+
+static void put_bytes(struct image *image, uint64_t offset, const char *bytes, size_t len)
+{
+  while (len > 0) {
+    size_t n = within_sector(offset, len);
+    memcpy(need_sector(image, offset / SIM_SECTOR_BYTES) + offset % SIM_SECTOR_BYTES, bytes, n);
+    bytes += n;
+    offset += n;
+    len -= n;
+  }
+}
+
+static void put_zeroes(struct image *image, uint64_t offset, size_t len)
+{
+  while (len > 0) {
+    size_t n = within_sector(offset, len);
+    char *sector = find_sector(image, offset / SIM_SECTOR_BYTES);
+    if (sector != NULL) {
+      memset(sector + offset % SIM_SECTOR_BYTES, 0, n);
+    }
+    offset += n;
+    len -= n;
   }
 }
 
@@ -74,14 +166,10 @@ void image_put(struct image *image, const struct op *write, size_t len)
   if (len == 0) {
     return;
   }
-  struct buf *bytes = &image->bytes;
-  size_t end = (size_t)write->offset + len;
-  if (end > bytes->len) {
-    char *gap = buf_reserve(bytes, end - bytes->len);
-    memset(gap, 0, end - bytes->len);
-    bytes->len = end;
-  }
-  memcpy(bytes->data + write->offset, write->bytes, len);
+  size_t kept = len < write->kept ? len : write->kept;
+  uint64_t end = write->offset + len;
+  put_bytes(image, write->offset, write->bytes, kept);
+  put_zeroes(image, write->offset + kept, len - kept);
   image->size = end > image->size ? end : image->size;
 }
 

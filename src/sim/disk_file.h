@@ -2,13 +2,19 @@
 #ifndef VORTEX_SIM_DISK_FILE_H
 #define VORTEX_SIM_DISK_FILE_H
 
-#include "base/buf.h"
 #include "sim/disk.h"
 
-/* Bytes that a file has. Behind those that are kept it is zeroes: a file of zeroes costs nothing. */
+#define PAGE_SECTORS 128
+
+struct page {
+  char *sectors[PAGE_SECTORS]; /* NULL = zeroes */
+};
+
+/* Bytes that a file has. Sectors of zeroes take no memory: most of a log's segment is padding, or not written yet. */
 struct image {
-  struct buf bytes;
-  uint64_t size; /* at least bytes.len */
+  struct page **pages; /* NULL = zeroes; so is what lies behind them */
+  size_t page_count;
+  uint64_t size;
 };
 
 enum op_kind {
@@ -33,6 +39,7 @@ struct op {
   uint64_t offset;
   const char *lent; /* the caller's bytes, which must not change until completion */
   size_t len;
+  size_t kept; /* bytes of it; the rest is zeroes */
   char bytes[];
 };
 
@@ -63,7 +70,7 @@ void image_copy(struct image *to, const struct image *from);
 void image_zero(struct image *image, uint64_t size); /* nothing but zeroes from now on */
 void image_read(const struct image *image, uint64_t offset, void *to, size_t len);
 
-/* Puts the first `len` bytes of a write where they belong; a gap before them reads as zeroes. */
+/* Puts the first `len` bytes of a write where they belong; a gap before them reads as zeroes. Memory grows with how far that is. */
 void image_put(struct image *image, const struct op *write, size_t len);
 
 void file_init(struct file *f, struct sim_disk *d, unsigned number);

@@ -64,7 +64,7 @@ void wal_record_append(struct buf *out, const struct wal_record *r, struct slice
 {
   size_t size = wal_record_size(body.len);
   char *p = buf_reserve(out, size);
-  put_record(p, r, crc32c(0, body.ptr, body.len), body.len);
+  put_record(p, r, crc32c_extend(0, body.ptr, body.len), body.len);
   if (body.len > 0) {
     memset(p + size - 8, 0, 8);
     memcpy(p + WAL_RECORD_BYTES, body.ptr, body.len);
@@ -88,7 +88,7 @@ void wal_record_seal(char *bytes, size_t len, uint32_t seed, uint32_t flush, uin
     char *p = bytes + at;
     put32(p + 16, flush);
     put32(p + 20, durable);
-    put32(p, crc32c(seed, p + 4, WAL_RECORD_BYTES - 4));
+    put32(p, crc32c_extend(seed, p + 4, WAL_RECORD_BYTES - 4));
     at += wal_record_size(get32(p + 8));
   }
 }
@@ -110,7 +110,7 @@ static void get_record(const char *bytes, struct wal_record *out)
 
 bool wal_record_decode(const char *bytes, uint32_t seed, struct wal_record *out)
 {
-  if (get32(bytes) != crc32c(seed, bytes + 4, WAL_RECORD_BYTES - 4)) {
+  if (get32(bytes) != crc32c_extend(seed, bytes + 4, WAL_RECORD_BYTES - 4)) {
     return false;
   }
   get_record(bytes, out);
@@ -120,7 +120,7 @@ bool wal_record_decode(const char *bytes, uint32_t seed, struct wal_record *out)
 uint32_t wal_record_trace(const char *bytes, struct wal_record *r)
 {
   get_record(bytes, r);
-  return get32(bytes) ^ crc32c(0, bytes + 4, WAL_RECORD_BYTES - 4);
+  return get32(bytes) ^ crc32c_extend(0, bytes + 4, WAL_RECORD_BYTES - 4);
 }
 
 void wal_mark_encode(char *out, const struct wal_mark *mark)
@@ -175,13 +175,13 @@ void wal_header_encode(char *out, const struct wal_header *h)
   put32(out + 44, h->previous);
   put64(out + 48, h->previous_end);
   put64(out + 56, h->ordinal);
-  put32(out + WAL_HEADER_BYTES - 4, crc32c(0, out, WAL_HEADER_BYTES - 4));
+  put32(out + WAL_HEADER_BYTES - 4, crc32c_extend(0, out, WAL_HEADER_BYTES - 4));
 }
 
 bool wal_header_decode(const char *bytes, struct wal_header *out)
 {
   if (memcmp(bytes, segment_magic, sizeof segment_magic) != 0 ||
-      get32(bytes + WAL_HEADER_BYTES - 4) != crc32c(0, bytes, WAL_HEADER_BYTES - 4)) {
+      get32(bytes + WAL_HEADER_BYTES - 4) != crc32c_extend(0, bytes, WAL_HEADER_BYTES - 4)) {
     return false;
   }
   *out = (struct wal_header){
@@ -196,14 +196,15 @@ bool wal_header_decode(const char *bytes, struct wal_header *out)
       .ordinal = get64(bytes + 56),
   };
   return out->version != WAL_VERSION || (out->block_bytes >= WAL_BLOCK_MIN_BYTES && out->block_bytes <= WAL_BLOCK_MAX_BYTES &&
-                                         (out->block_bytes & (out->block_bytes - 1)) == 0 && out->previous < out->file);
+                                         (out->block_bytes & (out->block_bytes - 1)) == 0 && out->previous < out->file &&
+                                         (out->previous == 0) == (out->previous_end == 0));
 }
 
 uint32_t wal_header_seed(uint64_t salt)
 {
   char bytes[8];
   put64(bytes, salt);
-  return crc32c(0, bytes, sizeof bytes);
+  return crc32c_extend(0, bytes, sizeof bytes);
 }
 
 void wal_image_encode(char *out, const struct wal_image_header *h)
@@ -222,12 +223,13 @@ void wal_image_encode(char *out, const struct wal_image_header *h)
   put32(out + 60, h->data_crc);
   put32(out + 64, h->file);
   memcpy(out + 128, h->name.ptr, h->name.len);
-  put32(out + WAL_IMAGE_BYTES - 4, crc32c(0, out, WAL_IMAGE_BYTES - 4));
+  put32(out + WAL_IMAGE_BYTES - 4, crc32c_extend(0, out, WAL_IMAGE_BYTES - 4));
 }
 
 bool wal_image_decode(const char *bytes, struct wal_image_header *out)
 {
-  if (memcmp(bytes, image_magic, sizeof image_magic) != 0 || get32(bytes + WAL_IMAGE_BYTES - 4) != crc32c(0, bytes, WAL_IMAGE_BYTES - 4)) {
+  if (memcmp(bytes, image_magic, sizeof image_magic) != 0 ||
+      get32(bytes + WAL_IMAGE_BYTES - 4) != crc32c_extend(0, bytes, WAL_IMAGE_BYTES - 4)) {
     return false;
   }
   *out = (struct wal_image_header){

@@ -115,8 +115,8 @@ static void write_header(const struct wal *w, struct wal_image *image)
       .term = image->term,
       .meta_len = meta_len,
       .data_len = image->data.len,
-      .meta_crc = crc32c(0, image->head.data + WAL_IMAGE_BYTES, meta_len),
-      .data_crc = crc32c(0, image->data.data, image->data.len),
+      .meta_crc = crc32c_extend(0, image->head.data + WAL_IMAGE_BYTES, meta_len),
+      .data_crc = crc32c_extend(0, image->data.data, image->data.len),
       .name = image->group->name,
   };
   wal_image_encode(image->head.data, &header);

@@ -37,6 +37,31 @@ static int end_of_log(struct wal_recovery *r, struct wal_window *v, const struct
   return 0;
 }
 
+/* The flush at s->end. *more: there was one. */
+static int replay_flush(struct wal_recovery *r, struct wal_window *v, struct wal_segment *s, bool oldest, bool *more)
+{
+  uint64_t at = s->end;
+  struct wal_damage damage;
+  int error = wal_scan_check(v, s, s->flush + 1, &at, &damage);
+  if (error == ERROR_CORRUPT) {
+    *more = false;
+    return end_of_log(r, v, s, &damage);
+  }
+  struct wal_replay replay = {.w = r->w, .file = s->file, .checkpoint = s->flush == 0, .oldest = oldest};
+  if (error == 0) {
+    error = wal_scan_replay(v, s, s->end, wal_replay_record, &replay, &damage);
+  }
+  if (error == 0 && replay.checkpoint && replay.groups < r->w->group_count) {
+    error = ERROR_CORRUPT; /* at its end: there is a group that it has nothing about */
+  }
+  if (error == ERROR_CORRUPT) {
+    return wal_blame_damage(r, v, s, s->end, &damage, "does not fit what is before it");
+  }
+  s->end = at;
+  s->flush++;
+  return error;
+}
+
 /* r->end: where it has to end, or 0. */
 static int replay_segment(struct wal_recovery *r, const struct wal_found *f, bool oldest)
 {
@@ -48,7 +73,6 @@ static int replay_segment(struct wal_recovery *r, const struct wal_found *f, boo
       .block_bytes = f->header.block_bytes,
       .seed = wal_header_seed(f->header.salt),
   };
-  struct wal_replay replay = {.w = r->w, .file = f->file, .oldest = oldest};
   uint64_t size = f->size < f->header.size ? f->size : f->header.size;
   if (r->end > size || (r->end != 0 && r->end <= s.end)) {
     return wal_blame(r, "segment %u has %" PRIu64 " bytes, and had flushes up to %" PRIu64 " that were durable", f->file, size, r->end);
@@ -57,29 +81,9 @@ static int replay_segment(struct wal_recovery *r, const struct wal_found *f, boo
   wal_window_open(&v, r->reader, f->file, r->end != 0 ? r->end : size);
   r->w->open = r->end == 0 && size == f->header.size && !f->copied;
   int error = 0;
-  while (s.end < v.size) {
-    uint64_t at = s.end;
-    struct wal_damage damage;
-    error = wal_scan_check(&v, &s, s.flush + 1, &at, &damage);
-    if (error == ERROR_CORRUPT) {
-      error = end_of_log(r, &v, &s, &damage);
-      break;
-    }
-    replay.checkpoint = s.flush == 0;
-    if (error == 0) {
-      error = wal_scan_replay(&v, &s, s.end, wal_replay_record, &replay, &damage);
-    }
-    if (error == 0 && replay.groups < r->w->group_count && s.flush == 0) {
-      error = ERROR_CORRUPT; /* at its end: there is a group that it has nothing about */
-    }
-    if (error == ERROR_CORRUPT) {
-      error = wal_blame_damage(r, &v, &s, s.end, &damage, "does not fit what is before it");
-    }
-    if (error != 0) {
-      break;
-    }
-    s.end = at;
-    s.flush++;
+  bool more = true;
+  while (error == 0 && more && s.end < v.size) {
+    error = replay_flush(r, &v, &s, oldest, &more);
   }
   wal_window_free(&v);
   wal_segment_add(r->w, &s);
@@ -91,9 +95,6 @@ static int replay_chain(struct wal_recovery *r)
   uint64_t newest_end = r->end;
   for (size_t i = r->chain_count; i-- > 0;) {
     r->end = i > 0 ? r->chain[i - 1]->header.previous_end : newest_end;
-    if (i > 0 && r->end == 0) {
-      return wal_blame(r, "segment %u does not say where segment %u ends", r->chain[i - 1]->file, r->chain[i]->file);
-    }
     int error = replay_segment(r, r->chain[i], i + 1 == r->chain_count);
     if (error != 0) {
       return error;
@@ -156,8 +157,8 @@ static int load_image(struct wal_recovery *r, const struct wal_group *g)
   if (error != 0) {
     return error;
   }
-  if (crc32c(0, image->head.data + WAL_IMAGE_BYTES, (size_t)h.meta_len) != h.meta_crc ||
-      crc32c(0, image->data.data, (size_t)h.data_len) != h.data_crc) {
+  if (crc32c_extend(0, image->head.data + WAL_IMAGE_BYTES, (size_t)h.meta_len) != h.meta_crc ||
+      crc32c_extend(0, image->data.data, (size_t)h.data_len) != h.data_crc) {
     return blame_image(r, g, "its content is damaged");
   }
   return 0;

@@ -62,7 +62,7 @@ static int read_record(struct wal_window *v, uint32_t seed, uint64_t at, bool *n
     return ERROR_IO;
   }
   *body = slice_of(bytes + WAL_RECORD_BYTES, r->len);
-  return crc32c(0, body->ptr, body->len) == r->body_crc ? 0 : ERROR_CORRUPT;
+  return crc32c_extend(0, body->ptr, body->len) == r->body_crc ? 0 : ERROR_CORRUPT;
 }
 
 int wal_scan_check(struct wal_window *v, const struct wal_segment *s, uint32_t flush, uint64_t *at, struct wal_damage *damage)

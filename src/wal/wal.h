@@ -31,7 +31,7 @@ struct wal_config {
   uint64_t node;        /* who the log belongs to: one of another node is refused */
   uint64_t salt;        /* random: makes what a recycled or torn block holds of earlier writes invalid */
   size_t segment_bytes; /* 0 = 64 MiB; a multiple of block_bytes, at least 16 blocks. An entry that does not fit gets a larger segment. */
-  size_t block_bytes;   /* 0 = 4,096 */
+  size_t block_bytes;   /* 0 = 4,096; a power of two, 512 to 1 MiB */
   bool sync;            /* false: a completed write counts as durable (the page cache outlives the process) */
 };
 
@@ -47,7 +47,8 @@ void wal_set_volatile(struct wal *w);
 
 /* ---- recovery ---- */
 
-/* Reads the files of a disk. */
+/* Reads the files of a disk. What it gives counts as durable: where only the process may have died, and not the machine, a file is synced
+ * before it is read. Files are given in ascending order. */
 struct wal_reader {
   void *self;
   unsigned (*next)(void *self, unsigned file); /* the number of the next file after this one; 0 = no more */
@@ -102,8 +103,8 @@ struct wal_batch {
   uint64_t term;
   uint64_t vote;
 
-  /* The snapshot handed to wal_snapshot() last has become the beginning of the log: entries before first_kept go, all of them if `reset`.
-   */
+  /* The snapshot handed to wal_snapshot() last, durable by now, has become the beginning of the log: entries before first_kept go, all of
+   * them if `reset`. Or, with the index of the present snapshot: only more entries go. first_kept <= snapshot_index + 1. */
   bool snapshot;
   bool reset;
   uint64_t snapshot_index;
@@ -117,8 +118,8 @@ struct wal_batch {
 /* Appends to the log in memory, at once, and to what is to be written. Cannot fail: indices and sizes are the caller's responsibility. */
 void wal_append(struct wal *w, unsigned group, const struct wal_batch *batch);
 
-/* A snapshot of a group's state is to be kept: its file is written and synced before anything that is appended later. Copies meta; takes
- * data's memory (data is empty then). It replaces one that has not been marked yet. */
+/* A snapshot of a group's state is to be kept: its file is written in pieces, which take turns with flushes, and synced. index > 0. Copies
+ * meta; takes data's memory (data is empty then). It replaces one that has not been marked yet. */
 void wal_snapshot(struct wal *w, unsigned group, uint64_t index, uint64_t term, struct slice meta, struct buf *data);
 
 /* Whether a snapshot that wal_snapshot() was given at this index is durable: its mark may be appended. */
@@ -138,7 +139,7 @@ enum wal_op_kind {
 
 struct wal_op {
   enum wal_op_kind kind;
-  unsigned file; /* number, from 1; never used before, but for WAL_REMOVE */
+  unsigned file; /* number, from 1; of WAL_ALLOCATE, one that no file has, nor had since the log was recovered */
   uint64_t offset;
   struct slice bytes; /* of a write: borrowed until wal_done() */
   uint64_t size;
@@ -150,7 +151,9 @@ bool wal_next(struct wal *w, struct wal_op *out);
 /* The operation that was handed out is over. */
 void wal_done(struct wal *w, int error);
 
-/* Whether the next segment could not be allocated. It is tried again when wal_retry() is called. */
+/* Whether a file, the next segment or a snapshot, could not be allocated. It is tried again when wal_retry() is called, and by itself
+ * once a file has been removed. Until then the log has room for at least a quarter of a segment; when that is used up, it fails
+ * (ERROR_DISK_FULL). Without a segment at all, as at the first start, it waits. */
 bool wal_full(const struct wal *w);
 void wal_retry(struct wal *w);
 

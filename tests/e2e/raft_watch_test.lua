@@ -142,7 +142,8 @@ end
 
 -- A variable outside the state, which each node counts for itself.
 function TestConvicted.test_a_counter_outside_the_state()
-  local handler = "vortex.on('count', function() asked = asked + 1 end)\nvortex.every(0.2, function() vortex.broadcast { type = 'count' } end)"
+  local handler = "vortex.on('count', function() asked = asked + 1 end)\n"
+    .. "vortex.every(0.2, function() vortex.broadcast { type = 'count' } end)"
   assert_convicted(store("local asked = 0", "kv.asked = asked", handler), "--latency 3")
 end
 
@@ -155,7 +156,8 @@ end
 
 -- The state differs, and no result does: found when the states are compared.
 function TestConvicted.test_an_order_of_pairs_in_the_state()
-  local mark = "kv[op.type], kv['!' .. op.type] = 1, 1\n    kv.first = nil\n    for name in pairs(kv) do kv.first = kv.first or name end -- order-free"
+  local mark = "kv[op.type], kv['!' .. op.type] = 1, 1\n    kv.first = nil\n"
+    .. "    for name in pairs(kv) do kv.first = kv.first or name end -- order-free"
   assert_convicted(store("", mark))
 end
 

@@ -8,7 +8,7 @@
 
 enum {
   MEMBERS_MAX = 8,
-  INDEX_MAX = 2000,
+  INDEX_MAX = 1000,
   MAIL_MAX = 400,
   CHUNK = 7,
 };
@@ -49,6 +49,7 @@ struct post {
 struct member {
   uint64_t id;
   struct raft *r; /* NULL: it is down */
+  bool cut_off;   /* nothing gets through */
   uint64_t starts;
   struct image *log;
   struct image *disk;
@@ -432,7 +433,7 @@ static void persist(struct cluster *c, struct member *m, size_t count)
 static void deliver(struct cluster *c, struct mail mail)
 {
   struct member *to = &c->members[mail.m.to - 1];
-  if (to->r != NULL) {
+  if (to->r != NULL && !to->cut_off && !c->members[mail.m.from - 1].cut_off) {
     if (mail.m.type == RAFT_APPEND) {
       mail.m.append.entries = mail.entries;
     }
@@ -549,7 +550,7 @@ void cluster_do(struct cluster *c, unsigned what, unsigned whom, unsigned how)
 {
   struct member *m = &c->members[whom % c->count];
   if (what < 120) {
-    if (c->post.count > 0) {
+    for (unsigned n = what < 90 ? 1 + how % 16 : 1; n > 0 && c->post.count > 0; n--) {
       struct mail mail = take_out(&c->post, (what < 90 ? 0 : whom) % c->post.count);
       deliver(c, mail);
       free(mail.entries);
@@ -567,13 +568,15 @@ void cluster_do(struct cluster *c, unsigned what, unsigned whom, unsigned how)
       persist(c, m, how % 3 == 0 ? 1 + how % 5 : m->unit_count);
     }
   } else if (what < 200) {
-    pass_time(c, m, (uint64_t)how * how * 8000);
+    pass_time(c, m, (uint64_t)how * how * 2500);
   } else if (what < 204) {
-    if (m->r != NULL && how < 200) {
+    if (m->r != NULL && how < 50) {
       crash(m);
     } else if (m->r == NULL) {
       start(c, m);
     }
+  } else if (what < 208) {
+    m->cut_off = how % 2 > 0;
   } else if (what < 212) {
     if (m->r == NULL) {
       start(c, m);
@@ -656,6 +659,7 @@ void cluster_heal(struct cluster *c)
   for (unsigned round = 0; round < 600; round++) {
     for (unsigned i = 0; i < c->count; i++) {
       struct member *m = &c->members[i];
+      m->cut_off = false;
       if (m->r == NULL) {
         start(c, m);
       }

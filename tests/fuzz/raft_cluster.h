@@ -1,4 +1,4 @@
-/* A few cores, a network that loses, repeats and reorders, disks that are slow, and crashes that lose what is not durable.
+/* A few cores, a network that loses, repeats, reorders and cuts off, disks that are slow, and crashes that lose what is not durable.
  *
  * Everything that happens is chosen by the caller's bytes. After every step: raft_check, one leader in a term, logs that match (figure 3 of
  * the paper), nothing committed is ever another entry, a commit is backed by the durable logs of a majority, reads are not stale.

@@ -111,8 +111,12 @@ static void drop_units(struct person *p)
     return;
   }
   size_t gone = left == 0 ? p->unit_item_count : p->units[p->unit_head].at;
-  memmove(p->units, &p->units[p->unit_head], left * sizeof *p->units);
-  memmove(p->unit_items, &p->unit_items[gone], (p->unit_item_count - gone) * sizeof *p->unit_items);
+  if (left > 0) {
+    memmove(p->units, &p->units[p->unit_head], left * sizeof *p->units);
+  }
+  if (p->unit_item_count > gone) {
+    memmove(p->unit_items, &p->unit_items[gone], (p->unit_item_count - gone) * sizeof *p->unit_items);
+  }
   for (size_t i = 0; i < left; i++) {
     p->units[i].at -= gone;
   }

@@ -1,6 +1,7 @@
 /* A member: steps its core and carries out what it says. */
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/mix.h"
@@ -297,6 +298,7 @@ int simulation_propose(struct world *w, struct person *p, size_t count, uint32_t
 {
   struct raft_entry entries[16];
   uint64_t tokens[16];
+  assert(count > 0 && count <= 16);
   for (size_t i = 0; i < count; i++) {
     entries[i] = (struct raft_entry){.type = RAFT_COMMAND, .size = (uint32_t)simulation_between(w, 0, size_max)};
     tokens[i] = ++w->next_token;

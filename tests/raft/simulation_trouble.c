@@ -249,30 +249,49 @@ static void change_back(struct world *w)
   ask_for(w, p, &target);
 }
 
-/* Whether nobody else can act on a configuration that has this one: then it may come back as if it were new. (Anybody else who loses its
- * disk has to take another id: it may have voted.) */
+/* Whether a log, or the snapshot before it, has a configuration with this member. */
+static bool remembers(const struct person *q, uint64_t id)
+{
+  for (uint64_t i = q->status.first_index; i <= q->last; i++) {
+    const struct raft_configuration *c = q->log[i - 1].configuration;
+    if (c != NULL && raft_configuration_find(c, id) != NULL) {
+      return true;
+    }
+  }
+  uint64_t made_at;
+  return raft_configuration_find(raft_configuration_at(q->raft, q->status.snapshot_index, &made_at), id) != NULL;
+}
+
+/* Whether a member may come back without its disk, as if it had never been: nobody can act on a configuration that has it, nor bring it
+ * one. Otherwise it could vote twice, or find itself the voter of a configuration that is long gone; it would have to take another id. */
 static bool is_out_of_mind(struct world *w, const struct person *p)
 {
+  uint64_t leader = raft_watch_leader(w->watch);
+  if (leader == 0 || leader == p->id || p->raft == NULL || p->disk_last == 0) {
+    return false;
+  }
   for (size_t i = 0; i < w->knobs.people; i++) {
     const struct person *q = &w->people[i];
-    if (q == p) {
-      continue;
-    }
-    if (q->raft == NULL || q->status.configuration_index != q->status.committed_configuration_index ||
-        q->status.persisted != q->status.sequence || raft_configuration_find(raft_configuration(q->raft), p->id) != NULL) {
+    if (q != p && (q->raft == NULL || q->status.persisted != q->status.sequence || remembers(q, p->id))) {
       return false;
     }
   }
   return true;
 }
 
-/* One that was removed loses its disk, and starts again without. */
+/* One that was removed loses its disk. What others sent it is lost; what it sent is not. */
 static void wipe(struct world *w)
 {
   struct person *p = anybody(w);
-  uint64_t leader = raft_watch_leader(w->watch);
-  if (p->raft == NULL || p->disk_last == 0 || leader == 0 || leader == p->id || !is_out_of_mind(w, p)) {
+  if (!is_out_of_mind(w, p)) {
     return;
+  }
+  for (size_t i = 0; i < w->all_count; i++) {
+    struct happening *h = w->all[i];
+    if (heap_contains(&h->entry) && h->type == DELIVER && h->who == p->place) {
+      heap_remove(&w->heap, &h->entry);
+      simulation_drop(w, h);
+    }
   }
   simulation_crash(w, p);
   simulation_wipe(p);

@@ -75,6 +75,7 @@ static void granting_a_pre_vote_changes_nothing(void **state)
   struct core c;
   start_follower(&c);
   uint64_t due = raft_deadline(c.r);
+  core_time(&c, MS(50));
   for (uint64_t from = 2; from <= 3; from++) {
     core_ask_of(&c, .from = from, .term = 3, .last_index = 2, .last_term = 2, .pre = true);
     const struct raft_message *m = core_must_send(&c, RAFT_VOTE, from);
@@ -365,6 +366,23 @@ static void single_voter_commits_only_what_is_durable(void **state)
   core_stop(&c);
 }
 
+/* It leads a term only when it cannot forget that it does: or two of its lives could lead in the same one. */
+static void single_voter_leads_when_its_vote_is_durable(void **state)
+{
+  (void)state;
+  struct core c;
+  core_start_of(&c, 1, 1);
+  c.auto_persist = false;
+  while (raft_term(c.r) == 0) {
+    core_deadline(&c);
+  }
+  assert_int_equal(raft_role(c.r), RAFT_CANDIDATE);
+  core_persist(&c);
+  assert_int_equal(raft_role(c.r), RAFT_LEADER);
+  assert_int_equal(raft_term(c.r), 1);
+  core_stop(&c);
+}
+
 /* In a group of two, both are the majority. */
 static void two_voters_need_each_other(void **state)
 {
@@ -432,6 +450,7 @@ int main(void)
       cmocka_unit_test(timeout_now_starts_an_election),
       cmocka_unit_test(late_timeout_now_is_ignored),
       cmocka_unit_test(single_voter_commits_only_what_is_durable),
+      cmocka_unit_test(single_voter_leads_when_its_vote_is_durable),
       cmocka_unit_test(two_voters_need_each_other),
       cmocka_unit_test(who_has_no_vote_never_campaigns),
   };

@@ -358,6 +358,18 @@ static void do_hold(struct trace *t)
   take_named(t, &t->net, &t->held);
 }
 
+/* The network delivers twice: once now, once when it is released. */
+static void do_copy(struct trace *t)
+{
+  struct core_post taken = {0};
+  take_named(t, &t->net, &taken);
+  for (size_t i = 0; i < taken.count; i++) {
+    core_post_add(&t->net, &taken.at[i].m, taken.at[i].entries);
+    core_post_add(&t->held, &taken.at[i].m, taken.at[i].entries);
+  }
+  core_post_clear(&taken);
+}
+
 static void do_release(struct trace *t)
 {
   take_named(t, &t->held, &t->net);
@@ -512,11 +524,11 @@ static const struct {
   const char *name;
   void (*run)(struct trace *t);
 } commands[] = {
-    {"config", do_config},     {"nodes", do_nodes},         {"join", do_join},       {"given", do_given}, {"tick", do_tick},
-    {"elect", do_elect},       {"timeout", do_timeout},     {"deliver", do_deliver}, {"drop", do_drop},   {"hold", do_hold},
-    {"release", do_release},   {"partition", do_partition}, {"heal", do_heal},       {"disk", do_disk},   {"persist", do_persist},
-    {"crash", do_crash},       {"restart", do_restart},     {"propose", do_propose}, {"read", do_read},   {"change", do_change},
-    {"transfer", do_transfer}, {"snapshot", do_snapshot},   {"status", do_status},   {"peers", do_peers},
+    {"config", do_config},   {"nodes", do_nodes},       {"join", do_join},           {"given", do_given},     {"tick", do_tick},
+    {"elect", do_elect},     {"timeout", do_timeout},   {"deliver", do_deliver},     {"drop", do_drop},       {"copy", do_copy},
+    {"hold", do_hold},       {"release", do_release},   {"partition", do_partition}, {"heal", do_heal},       {"disk", do_disk},
+    {"persist", do_persist}, {"crash", do_crash},       {"restart", do_restart},     {"propose", do_propose}, {"read", do_read},
+    {"change", do_change},   {"transfer", do_transfer}, {"snapshot", do_snapshot},   {"status", do_status},   {"peers", do_peers},
 };
 
 static void run_command(struct trace *t, char *line)

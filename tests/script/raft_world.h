@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "script/internal.h"
@@ -63,9 +64,17 @@ static inline int interrupt(lua_State *L)
   return 0;
 }
 
+/* Lua: ticks(): the clock that Lua's libraries see. */
+static inline int ticks(lua_State *L)
+{
+  lua_pushinteger(L, (lua_Integer)time(NULL) + (lua_Integer)clock());
+  return 1;
+}
+
 static inline void open(lua_State *L, void *arg)
 {
   (void)arg;
+  lua_register(L, "ticks", ticks);
   lua_register(L, "interrupt", interrupt);
 }
 

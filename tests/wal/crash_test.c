@@ -260,13 +260,13 @@ static void campaign(struct wal_config config, int seeds, int rounds, int depth,
 static void every_crash_with_sync(void **state)
 {
   (void)state;
-  campaign((struct wal_config){.node = 1, .segment_bytes = 8192, .block_bytes = 512, .sync = true}, 2, 120, 1, 17);
+  campaign((struct wal_config){.node = 1, .segment_bytes = 8192, .block_bytes = 512, .sync = true}, 4, 120, 1, 17);
 }
 
 static void every_crash_of_a_process(void **state)
 {
   (void)state;
-  campaign((struct wal_config){.node = 1, .segment_bytes = 8192, .block_bytes = 512}, 2, 120, 1, 17);
+  campaign((struct wal_config){.node = 1, .segment_bytes = 8192, .block_bytes = 512}, 3, 120, 1, 17);
 }
 
 static void every_crash_with_larger_blocks(void **state)
@@ -278,7 +278,7 @@ static void every_crash_with_larger_blocks(void **state)
 static void three_crashes_in_a_row(void **state)
 {
   (void)state;
-  campaign((struct wal_config){.node = 1, .segment_bytes = 8192, .block_bytes = 512, .sync = true}, 1, 30, 2, 37);
+  campaign((struct wal_config){.node = 1, .segment_bytes = 8192, .block_bytes = 512, .sync = true}, 2, 30, 2, 37);
 }
 
 int main(void)

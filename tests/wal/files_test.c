@@ -168,6 +168,7 @@ static void behind_a_torn_tail_a_new_segment_begins(void **state)
   uint64_t end = all.at[all.count - 1].end;
   free(all.at);
   assert_true(wal_header_decode(segment->bytes.data, &h));
+  unsigned torn = segment->number;
   segment->bytes.data[end + 700] = 1;
   for (uint64_t last = 2; last <= 4; last++) {
     restart(f);
@@ -178,6 +179,7 @@ static void behind_a_torn_tail_a_new_segment_begins(void **state)
   }
   /* The entry was written again with the new segment: the old one is not needed. */
   assert_int_equal(files_of(&f->disk, true), 1);
+  assert_null(disk_find(&f->disk, torn));
 }
 
 /* ---- snapshots ---- */

@@ -252,12 +252,65 @@ static void a_missing_segment_is_found(void **state)
     disk_find(&f->disk, all.at[i].file)->bytes = (struct buf){0};
     disk_remove(&f->disk, all.at[i].file);
     assert_int_equal(recover_error(f), ERROR_CORRUPT);
-    assert_reported(f, "missing");
+    assert_reported(f, seen > 0 ? "is missing: older ones are there" : "are missing: they are in none of the segments");
     disk_create(&f->disk, all.at[i].file)->bytes = keep;
     seen++;
   }
   assert_true(seen >= 2);
   free(all.at);
+}
+
+/* A segment whose first flush was cut off still says where the one before it ends: nothing of that may be missing. */
+static void a_segment_that_was_being_begun_vouches_for_the_one_before(void **state)
+{
+  struct fixture *f = *state;
+  struct writings all;
+  list_records(&f->disk, &all);
+  unsigned newest = all.at[all.count - 1].file;
+  struct disk_file *torn = disk_find(&f->disk, newest);
+  memset(torn->bytes.data + 1024, 0, torn->bytes.len - 1024);
+  assert_int_equal(recover_error(f), 0);
+  assert_reported(f, "was never begun in full");
+  size_t i = all.count - 1;
+  while (all.at[i].file == newest) {
+    i--;
+  }
+  struct disk_file *before = disk_find(&f->disk, all.at[i].file);
+  before->bytes.data[all.at[i].at + 1] ^= 1;
+  assert_int_equal(recover_error(f), ERROR_CORRUPT);
+  before->bytes.data[all.at[i].at + 1] ^= 1;
+  assert_int_equal(recover_error(f), 0);
+  disk_remove(&f->disk, before->number);
+  assert_int_equal(recover_error(f), ERROR_CORRUPT);
+  assert_reported(f, "is missing");
+  free(all.at);
+}
+
+static void flushes_have_an_order(void **state)
+{
+  (void)state;
+  struct fixture f = {.config = small_config()};
+  struct wal *w = wal_new(&f.config);
+  unsigned g = wal_group(w, SLICE("main"));
+  for (uint64_t term = 1; term <= 4; term++) {
+    add_hard(w, g, term, term);
+    disk_run(&f.disk, w);
+  }
+  wal_free(w);
+  struct writings all;
+  list_records(&f.disk, &all);
+  char *bytes = disk_find(&f.disk, all.at[0].file)->bytes.data;
+  char *second = bytes + 3 * 512; /* behind two headers and the first flush */
+  char keep[512];
+  assert_int_equal(all.at[all.count - 1].end, 6 * 512);
+  assert_int_equal(recover_error(&f), 0);
+  memcpy(keep, second, 512);
+  memmove(second, second + 512, 512);
+  memcpy(second + 512, keep, 512);
+  assert_int_equal(recover_error(&f), ERROR_CORRUPT);
+  free(all.at);
+  disk_free(&f.disk);
+  buf_free(&f.report);
 }
 
 static void a_cut_segment_is_found(void **state)
@@ -298,7 +351,7 @@ static void another_version_is_refused(void **state)
   struct fixture *f = *state;
   char *bytes = f->disk.files[0].bytes.data;
   bytes[8] = 2;
-  uint32_t crc = crc32c(0, bytes, WAL_HEADER_BYTES - 4);
+  uint32_t crc = crc32c_extend(0, bytes, WAL_HEADER_BYTES - 4);
   for (int i = 0; i < 4; i++) {
     bytes[WAL_HEADER_BYTES - 4 + i] = (char)(crc >> 8 * i);
   }
@@ -326,6 +379,8 @@ int main(void)
       TEST(a_segment_header_has_a_copy),
       TEST(damage_in_a_snapshot_is_found),
       TEST(a_missing_segment_is_found),
+      TEST(a_segment_that_was_being_begun_vouches_for_the_one_before),
+      cmocka_unit_test(flushes_have_an_order),
       TEST(a_cut_segment_is_found),
       TEST(reading_that_fails_is_no_damage),
       TEST(the_log_of_another_node_is_refused),

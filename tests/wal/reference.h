@@ -77,8 +77,9 @@ static inline void ref_restart(struct ref *r)
 
 static inline struct slice ref_make(struct ref_bytes b, char *room)
 {
-  for (uint32_t i = 0; i < b.size; i++) {
-    room[i] = (char)mix_pair(b.seed, i);
+  for (uint32_t i = 0; i < b.size; i += 8) {
+    uint64_t word = mix_word(b.seed + i);
+    memcpy(room + i, &word, b.size - i < 8 ? b.size - i : 8);
   }
   return slice_of(room, b.size);
 }

@@ -9,6 +9,10 @@ local QUANTILES = { 0.5, 0.95, 0.99, 1 }
 local STABLE = { { "0", "p0" }, { "0.5", "p50" }, { "0.95", "p95" }, { "0.99", "p99" }, { "1", "max" } }
 local ERRORS_SHOWN = 5
 
+-- Answers that tell of the data, and not only that the node cannot serve it.
+local USEFUL =
+  { ["key-does-not-exist"] = true, ["key-already-exists"] = true, ["precondition-failed"] = true, ["txn-conflict"] = true }
+
 local function new_count()
   return { invoked = 0, ok = 0, fail = 0, info = 0, completed = 0 }
 end
@@ -17,11 +21,13 @@ local function error_name(err)
   return type(err) == "table" and tostring(err[1]) or tostring(err)
 end
 
---- Counts a history's operations, by what they asked for too, with the latencies of those that succeeded.
+--- Counts a history's operations, by what they asked for too, with the latencies of those that succeeded. Those that were served
+--- succeeded, or failed because of the data.
 ---@param history vortex.Event[]
----@return table counts invoked, ok, fail, info; by_f; names (the keys of by_f, sorted); latencies (ns); errors (by name)
+---@return table counts invoked, ok, fail, info, completed, served; by_f; names (the keys of by_f, sorted); latencies (ns); errors (by name)
 function M.count(history)
   local counts, by_f, names, began = new_count(), {}, {}, {}
+  counts.served = 0
   local latencies, errors = {}, {}
   for _, event in ipairs(history) do
     local kind, process, f = event.type, event.process, event.f
@@ -37,7 +43,8 @@ function M.count(history)
         counts.invoked, of_f.invoked = counts.invoked + 1, of_f.invoked + 1
       else
         counts[kind], of_f[kind] = counts[kind] + 1, of_f[kind] + 1
-        of_f.completed = of_f.completed + 1
+        counts.completed, of_f.completed = counts.completed + 1, of_f.completed + 1
+        counts.served = counts.served + ((kind == "ok" or USEFUL[error_name(event.error)]) and 1 or 0)
         if kind == "ok" and began[process] then
           latencies[#latencies + 1] = event.time - began[process]
         elseif event.error ~= nil then

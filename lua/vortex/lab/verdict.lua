@@ -41,7 +41,7 @@ local M = {}
 
 local LINE_SHOWN = 160
 local TEXT_LINES = 8
-local MANY_OPERATIONS = 60
+local MANY_SERVED = 40
 
 local function problem(reason, lines)
   return { valid = false, reason = reason, lines = lines or {} }
@@ -101,15 +101,16 @@ local function none_succeeded(names)
   return "no operation succeeded of type " .. table.concat(names, ", ")
 end
 
--- Among faults, whether one of a few operations succeeds is chance: that every node served something again after the last of them
--- says more.
+-- Among faults, whether one of a few operations succeeds is chance, and how many were served at all depends on the faults: that every
+-- node served something again after the last of them says more.
 local function statistics(counts, facts)
   local recovered = facts.liveness and #facts.liveness == 0
+  local share = counts.completed == 0 and 0 or counts.served / counts.completed
   local without, too_few = {}, {}
   for _, f in ipairs(counts.names) do
     local of = counts.by_f[f]
     if of.ok == 0 and of.completed > 0 then
-      local names = recovered and of.completed < MANY_OPERATIONS and too_few or without
+      local names = recovered and share * of.completed < MANY_SERVED and too_few or without
       names[#names + 1] = f
     end
   end
