@@ -75,6 +75,7 @@ static struct node *start(void *self, struct sim_node *sn, unsigned index, unsig
   struct node_config node_config = node_config_default();
   node_config.late_reply_ns = c->late_reply_ns;
   node_config.segment_bytes = SEGMENT_BYTES;
+  node_config.block_bytes = SIM_SECTOR_BYTES;
   node_config.watch = watcher_hooks(all->watcher);
   struct node_behavior behavior = script_behavior(m->script);
   m->node = node_new(&node_config, env, &behavior);

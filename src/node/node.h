@@ -44,6 +44,7 @@ struct node_config {
 
   /* Raft */
   size_t segment_bytes; /* of the durable log. 0 = 64 MiB */
+  size_t block_bytes;   /* what a flush begins on, and the disk writes whole or not at all. 0 = 4 KiB */
   const struct node_watch
       *watch; /* told of all that Raft does, for a simulator that looks at the whole cluster; NULL = nobody. Borrowed. */
 };

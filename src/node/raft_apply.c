@@ -67,6 +67,10 @@ static int apply_proposal(struct node_group *g, uint64_t index, const struct wir
     }
     code = outcome.code;
     value = buf_slice(&gs->outcome);
+    if (code == 0 && !wire_fits(value)) { /* no message could carry it */
+      code = error_protocol_code(ERROR_CRASH);
+      value = SLICE("the result is nested too deeply");
+    }
     effect = EFFECT_APPLIED;
     sessions_keep(g->sessions, c->session, c->sequence, code, value);
     if (watch != NULL) {

@@ -129,7 +129,7 @@ uint64_t node_group_propose(struct node_group *g, struct slice command, uint64_t
   int error = 0;
   if (gs->stopped || n->state > NODE_RUNNING) {
     error = ERROR_STOPPED;
-  } else if (gs->scratch.len > NODE_PROPOSAL_MAX_BYTES) {
+  } else if (gs->scratch.len > NODE_PROPOSAL_MAX_BYTES || !wire_fits(buf_slice(&gs->scratch))) {
     error = ERROR_TOO_LARGE;
   } else if (g->proposal_count >= NODE_PROPOSALS_MAX) {
     error = ERROR_BUSY;

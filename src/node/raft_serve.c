@@ -170,7 +170,7 @@ static bool keep_copy(struct node_group *g, uint64_t from, uint64_t attempt, con
   } else {
     json_canonical(text, &gs->scratch);
   }
-  if (gs->scratch.len > NODE_PROPOSAL_MAX_BYTES) {
+  if (gs->scratch.len > NODE_PROPOSAL_MAX_BYTES || (c->kind == WIRE_PROPOSAL && !wire_fits(buf_slice(&gs->scratch)))) {
     return false;
   }
   struct copy *copy = memory_must(malloc(sizeof *copy + gs->scratch.len));

@@ -53,15 +53,31 @@ static int recover(struct groups *gs)
   return error;
 }
 
+/* Entries carry names as they are (node/raft_wire.h). */
+static bool is_plain(struct slice name)
+{
+  for (size_t i = 0; i < name.len; i++) {
+    if ((unsigned char)name.ptr[i] < 0x20 || name.ptr[i] == '"' || name.ptr[i] == '\\') {
+      return false;
+    }
+  }
+  return true;
+}
+
 int storage_open(struct groups *gs)
 {
   struct node *n = gs->node;
   const struct node_disk *disk = disk_of(gs);
+  if (!is_plain(node_id(n))) {
+    node_log(n, LOG_ERROR, "a node with quotes, backslashes or control characters in its id can be no member of a Raft group");
+    return ERROR_MALFORMED;
+  }
   gs->self = groups_learn(gs, node_id(n));
   struct wal_config config = {
       .node = gs->self,
       .salt = node_random(n),
       .segment_bytes = n->config.segment_bytes,
+      .block_bytes = n->config.block_bytes,
       .sync = disk != NULL && !disk->keeps_cache,
   };
   gs->wal = wal_new(&config);
@@ -301,6 +317,10 @@ void storage_pump(struct groups *gs)
       wal_done(gs->wal, 0);
       break;
     }
+  }
+  if (wal_failed(gs->wal) != 0) {
+    groups_fail(gs, "the log has failed, and the node stops: its last segment has no room left, and there is none for another: %s",
+                error_text(wal_failed(gs->wal)));
   }
 }
 

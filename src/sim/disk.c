@@ -94,8 +94,7 @@ static void report(struct sim_disk *d, struct op *op)
   node_disk_fn done = op->done;
   void *arg = op->arg;
   int error = op->error;
-  bool no_room = op->kind == OP_ALLOCATE && error == ERROR_DISK_FULL;
-  d->failures += error != 0 && !no_room;
+  d->failures += error != 0;
   free(op);
   if (done != NULL) {
     done(arg, error); /* may ask for more, or end in sim_disk_crash */

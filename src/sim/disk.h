@@ -54,7 +54,8 @@ void sim_disk_disturb(struct sim_disk *d, const struct sim_disk_trouble *trouble
 /* Has fn(arg) called after each completion that was reported: whoever was told has had its turn. NULL = no more. */
 void sim_disk_on_report(struct sim_disk *d, sim_fn fn, void *arg);
 
-/* How many operations have been reported as failed. An allocation that there is no space for is no failure. */
+/* How many operations have been reported as failed, those that there was no space for among them: a node can live with a full disk for a
+ * while, and not for ever. */
 uint64_t sim_disk_failures(const struct sim_disk *d);
 
 #endif

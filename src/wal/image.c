@@ -49,8 +49,8 @@ void wal_snapshot(struct wal *w, unsigned group, uint64_t index, uint64_t term, 
   image->term = term;
   image->data = *data;
   *data = (struct buf){0};
-  buf_reserve(&image->head, WAL_IMAGE_BYTES + meta.len);
-  memset(image->head.data, 0, WAL_IMAGE_BYTES); /* the header: once the file has its number for good */
+  char *head = buf_reserve(&image->head, WAL_IMAGE_BYTES + meta.len);
+  memset(head, 0, WAL_IMAGE_BYTES); /* the header: once the file has its number for good */
   image->head.len = WAL_IMAGE_BYTES;
   buf_append_slice(&image->head, meta);
   image->group = g;

@@ -70,7 +70,7 @@ static char *place(struct wal_ring *r, struct wal_pool *pool, uint64_t index, si
 {
   struct wal_chunk *c = r->chunk_at < r->chunk_end ? &r->chunks[r->chunk_end - 1] : NULL;
   if (c == NULL || c->cap - c->used < size) {
-    if (r->chunk_end == r->chunk_cap && r->chunk_at > r->chunk_cap / 2) {
+    if (r->chunks != NULL && r->chunk_end == r->chunk_cap && r->chunk_at > r->chunk_cap / 2) {
       memmove(r->chunks, r->chunks + r->chunk_at, (r->chunk_end - r->chunk_at) * sizeof *r->chunks);
       r->chunk_end -= r->chunk_at;
       r->chunk_at = 0;

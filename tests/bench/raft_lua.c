@@ -154,7 +154,7 @@ static void start(struct seat *s, unsigned i, const char *script)
     exit(1);
   }
   buf_free(&message);
-  char init[160];
+  char init[400];
   snprintf(init, sizeof init, "\"type\":\"init\",\"node_id\":\"%s\",\"node_ids\":[\"n0\",\"n1\",\"n2\"]", s->name);
   ask(s, init);
 }

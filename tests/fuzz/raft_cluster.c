@@ -5,307 +5,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "check.h"
-
-enum {
-  MEMBERS_MAX = 8,
-  INDEX_MAX = 1000,
-  MAIL_MAX = 400,
-  CHUNK = 7,
-};
-
-/* What a log holds, by index. */
-struct image {
-  uint64_t term;
-  uint64_t vote;
-  uint64_t snapshot_index;
-  uint64_t snapshot_term;
-  uint64_t snapshot_size;
-  uint64_t configuration_index;
-  const struct raft_configuration *configuration;
-  uint64_t first;
-  uint64_t last;
-  struct raft_entry entries[INDEX_MAX + 1];
-};
-
-struct unit {
-  struct raft_append a;
-  struct raft_entry *entries;
-  uint64_t snapshot_size;
-  uint64_t configuration_index;
-  const struct raft_configuration *configuration;
-};
-
-struct mail {
-  struct raft_message m;
-  struct raft_entry *entries;
-};
-
-struct post {
-  struct mail *at;
-  size_t count;
-  size_t cap;
-};
-
-struct member {
-  uint64_t id;
-  struct raft *r; /* NULL: it is down */
-  bool cut_off;   /* nothing gets through */
-  uint64_t starts;
-  struct image *log;
-  struct image *disk;
-  struct unit *units;
-  size_t unit_count;
-  size_t unit_cap;
-  uint64_t persisted;
-  struct post held;
-  struct unit mark; /* of the snapshot that is under way */
-  bool restoring;
-  uint64_t received; /* bytes of the snapshot */
-  uint64_t context;
-  uint64_t began[INDEX_MAX]; /* the commit index of all when a read began, by context */
-  uint64_t served;
-};
-
-struct kept {
-  struct kept *next;
-  struct raft_configuration configuration;
-};
-
-struct cluster {
-  unsigned count;
-  unsigned voters;
-  uint64_t seed;
-  uint64_t now;
-  uint64_t steps;
-  uint64_t commit;
-  struct member members[MEMBERS_MAX];
-  struct post post;
-  struct kept *kept;
-  uint64_t leaders[INDEX_MAX]; /* by term */
-  struct raft_entry committed[INDEX_MAX + 1];
-};
-
-static const struct raft_configuration *keep(struct cluster *c, const struct raft_configuration *configuration)
-{
-  for (const struct kept *k = c->kept; k != NULL; k = k->next) {
-    if (memcmp(&k->configuration, configuration, sizeof k->configuration) == 0) {
-      return &k->configuration;
-    }
-  }
-  struct kept *k = memory_zeroed(1, sizeof *k);
-  k->configuration = *configuration;
-  k->next = c->kept;
-  c->kept = k;
-  return &k->configuration;
-}
-
-static struct raft_entry *copy_entries(struct cluster *c, const struct raft_entry *entries, size_t count)
-{
-  struct raft_entry *copy = memory_zeroed(count, sizeof *copy);
-  for (size_t i = 0; i < count; i++) {
-    copy[i] = entries[i];
-    if (copy[i].configuration != NULL) {
-      copy[i].configuration = keep(c, copy[i].configuration);
-    }
-  }
-  return copy;
-}
-
-/* ---- the post ---- */
-
-static void put(struct post *post, struct mail mail)
-{
-  post->at = memory_grow(post->at, &post->cap, post->count + 1, sizeof *post->at);
-  post->at[post->count++] = mail;
-}
-
-static struct mail take_out(struct post *post, size_t i)
-{
-  struct mail mail = post->at[i];
-  memmove(post->at + i, post->at + i + 1, (--post->count - i) * sizeof *post->at);
-  return mail;
-}
-
-static void empty(struct post *post)
-{
-  while (post->count > 0) {
-    free(take_out(post, post->count - 1).entries);
-  }
-  free(post->at);
-  *post = (struct post){0};
-}
-
-static void post_messages(struct cluster *c, struct member *m, const struct raft_update *u)
-{
-  for (size_t i = 0; i < u->message_count; i++) {
-    struct mail mail = {.m = u->messages[i]};
-    CHECK(mail.m.from == m->id && mail.m.to != m->id);
-    if (mail.m.type == RAFT_APPEND && mail.m.append.count > 0) {
-      uint64_t first = mail.m.append.prev_index + 1;
-      CHECK(first >= m->log->first && first + mail.m.append.count - 1 <= m->log->last);
-      mail.entries = copy_entries(c, &m->log->entries[first], mail.m.append.count);
-    }
-    if (mail.m.type == RAFT_INSTALL) {
-      CHECK(mail.m.install.index == m->log->snapshot_index);
-      mail.m.install.configuration = keep(c, mail.m.install.configuration);
-    }
-    put(mail.m.after > m->persisted ? &m->held : &c->post, mail);
-  }
-}
-
-/* ---- logs ---- */
-
-static void carry_out(struct image *log, const struct unit *unit)
-{
-  const struct raft_append *a = &unit->a;
-  if (a->truncate_from > 0) {
-    CHECK(a->truncate_from > log->snapshot_index && a->truncate_from <= log->last);
-    log->last = a->truncate_from - 1;
-  }
-  if (a->hard) {
-    log->term = a->term;
-    log->vote = a->vote;
-  }
-  if (a->snapshot) {
-    CHECK(a->snapshot_index > log->snapshot_index && a->first_kept <= a->snapshot_index + 1);
-    CHECK(a->reset || a->snapshot_index <= log->last);
-    log->snapshot_index = a->snapshot_index;
-    log->snapshot_term = a->snapshot_term;
-    log->snapshot_size = unit->snapshot_size;
-    log->configuration_index = unit->configuration_index;
-    log->configuration = unit->configuration;
-    log->first = a->first_kept;
-    if (a->reset) {
-      log->last = a->snapshot_index;
-      log->entries[log->last] = (struct raft_entry){.term = a->snapshot_term};
-    }
-  }
-  if (a->count > 0) {
-    CHECK(a->first == log->last + 1);
-    memcpy(&log->entries[a->first], unit->entries, a->count * sizeof *unit->entries);
-    log->last += a->count;
-  }
-}
-
-static void forget_units(struct member *m, size_t count)
-{
-  if (count == 0) {
-    return;
-  }
-  for (size_t i = 0; i < count; i++) {
-    free(m->units[i].entries);
-  }
-  m->unit_count -= count;
-  memmove(m->units, m->units + count, m->unit_count * sizeof *m->units);
-}
-
-static void append(struct cluster *c, struct member *m, const struct raft_update *u)
-{
-  if (u->append.sequence == 0) {
-    return;
-  }
-  struct unit unit = m->mark;
-  unit.a = u->append;
-  CHECK(unit.a.sequence == m->persisted + m->unit_count + 1 && unit.a.first + unit.a.count <= INDEX_MAX);
-  unit.entries = copy_entries(c, u->append.entries, u->append.count);
-  m->units = memory_grow(m->units, &m->unit_cap, m->unit_count + 1, sizeof *m->units);
-  m->units[m->unit_count++] = unit;
-  carry_out(m->log, &unit);
-}
-
-/* ---- what holds ---- */
-
-static bool same_entry(const struct raft_entry *a, const struct raft_entry *b)
-{
-  return a->term == b->term && a->type == b->type && a->size == b->size && a->configuration == b->configuration;
-}
-
-static bool holds(const struct member *m, uint64_t index, uint64_t term)
-{
-  const struct image *disk = m->disk;
-  return index <= disk->snapshot_index || (index <= disk->last && index >= disk->first && disk->entries[index].term == term);
-}
-
-/* The majority of those with a voice hold an index durably. */
-static bool is_backed(const struct cluster *c, const struct raft_configuration *configuration, uint8_t voice, uint64_t index, uint64_t term)
-{
-  size_t all = 0;
-  size_t yes = 0;
-  for (size_t i = 0; i < configuration->count; i++) {
-    if (configuration->members[i].voice & voice) {
-      all++;
-      yes += holds(&c->members[configuration->members[i].id - 1], index, term);
-    }
-  }
-  return yes > all / 2;
-}
-
-static void check_commit(struct cluster *c, const struct member *m, const struct raft_status *before, const struct raft_status *now)
-{
-  for (uint64_t i = before->commit + 1; i <= now->commit; i++) {
-    if (i < m->log->first) {
-      continue;
-    }
-    const struct raft_entry *mine = &m->log->entries[i];
-    if (c->committed[i].term == 0) {
-      CHECK(before->role == RAFT_LEADER); /* it may have left with this commit */
-      c->committed[i] = *mine;
-    }
-    CHECK(same_entry(&c->committed[i], mine));
-  }
-  if (now->role == RAFT_LEADER && now->commit > before->commit) {
-    /* The one that was effective when it counted: what it committed may have made it append another. */
-    const struct raft_configuration *configuration = raft_configuration_at(m->r, before->last_index, &(uint64_t){0});
-    CHECK(is_backed(c, configuration, RAFT_VOTER, now->commit, m->log->entries[now->commit].term));
-    CHECK(!raft_configuration_is_joint(configuration) ||
-          is_backed(c, configuration, RAFT_OLD_VOTER, now->commit, m->log->entries[now->commit].term));
-  }
-  c->commit = now->commit > c->commit ? now->commit : c->commit;
-}
-
-/* A new leader has everything that is committed; whoever it is, it is the only one of its term. */
-static void check_leader(struct cluster *c, const struct member *m, const struct raft_status *now)
-{
-  if (now->role != RAFT_LEADER) {
-    return;
-  }
-  CHECK(now->term < INDEX_MAX);
-  CHECK(c->leaders[now->term] == 0 || c->leaders[now->term] == m->id);
-  if (c->leaders[now->term] == 0) {
-    c->leaders[now->term] = m->id;
-    for (uint64_t i = m->log->first; i <= c->commit; i++) {
-      CHECK(i <= m->log->last && (c->committed[i].term == 0 || same_entry(&c->committed[i], &m->log->entries[i])));
-    }
-  }
-}
-
-static void check_matching(const struct cluster *c, const struct member *m)
-{
-  for (unsigned i = 0; i < c->count; i++) {
-    const struct image *a = m->log;
-    const struct image *b = c->members[i].log;
-    bool equal = false;
-    uint64_t first = a->first > b->first ? a->first : b->first;
-    for (uint64_t at = a->last < b->last ? a->last : b->last; at >= first; at--) {
-      equal |= a->entries[at].term == b->entries[at].term;
-      CHECK(!equal || same_entry(&a->entries[at], &b->entries[at]));
-    }
-  }
-}
-
-static void check_log(const struct member *m, const struct raft_status *s)
-{
-  const struct image *log = m->log;
-  CHECK(s->first_index == log->first && s->last_index == log->last && s->snapshot_index == log->snapshot_index);
-  CHECK(s->term == log->term && s->vote == log->vote && s->durable_term == m->disk->term && s->durable_vote == m->disk->vote);
-  for (uint64_t i = log->first; i <= log->last; i++) {
-    struct raft_entry e;
-    CHECK(raft_entry(m->r, i, &e) && e.term == log->entries[i].term && e.type == log->entries[i].type && e.size == log->entries[i].size);
-  }
-  for (uint64_t i = log->first; i <= s->durable_index; i++) {
-    CHECK(i <= s->snapshot_index || holds(m, i, log->entries[i].term));
-  }
-}
+#include "raft_cluster_world.h"
 
 /* ---- steps ---- */
 
@@ -322,7 +22,7 @@ static void take_chunk(struct cluster *c, struct member *m, const struct raft_ch
     m->mark = (struct unit){.a = {.snapshot_index = chunk->index},
                             .snapshot_size = m->received,
                             .configuration_index = chunk->configuration_index,
-                            .configuration = keep(c, chunk->configuration)};
+                            .configuration = cluster_keep(c, chunk->configuration)};
   }
 }
 
@@ -347,14 +47,11 @@ static int step(struct cluster *c, struct member *m, struct raft_event *e)
   if (error != 0) {
     return error;
   }
-  append(c, m, &u);
+  cluster_append(c, m, &u);
   raft_status(m->r, &now);
   CHECK(now.commit == u.commit);
-  check_log(m, &now);
-  check_leader(c, m, &now);
-  check_matching(c, m);
-  check_commit(c, m, &before, &now);
-  post_messages(c, m, &u);
+  cluster_check(c, m, &before, &now);
+  cluster_post(c, m, &u);
   take_chunk(c, m, &u.chunk);
   if (u.read.through > 0) {
     CHECK(u.read.through <= m->context && u.read.through > m->served);
@@ -404,8 +101,8 @@ static void crash(struct member *m)
 {
   raft_free(m->r);
   m->r = NULL;
-  forget_units(m, m->unit_count);
-  empty(&m->held);
+  cluster_forget_units(m, m->unit_count);
+  cluster_empty(&m->held);
   memcpy(m->log, m->disk, sizeof *m->log);
 }
 
@@ -415,13 +112,13 @@ static void persist(struct cluster *c, struct member *m, size_t count)
     return;
   }
   for (size_t i = 0; i < count; i++) {
-    carry_out(m->disk, &m->units[i]);
+    cluster_carry_out(m->disk, &m->units[i]);
   }
-  forget_units(m, count);
+  cluster_forget_units(m, count);
   m->persisted += count;
   for (size_t i = 0; i < m->held.count;) {
     if (m->held.at[i].m.after <= m->persisted) {
-      put(&c->post, take_out(&m->held, i));
+      cluster_put(&c->post, cluster_take_out(&m->held, i));
     } else {
       i++;
     }
@@ -487,7 +184,7 @@ static void snapshot(struct cluster *c, struct member *m, unsigned how)
   uint64_t index = applied - how % (applied - s.snapshot_index);
   uint64_t made = 0;
   const struct raft_configuration *configuration = raft_configuration_at(m->r, index, &made);
-  m->mark = (struct unit){.snapshot_size = how % 40, .configuration_index = made, .configuration = keep(c, configuration)};
+  m->mark = (struct unit){.snapshot_size = how % 40, .configuration_index = made, .configuration = cluster_keep(c, configuration)};
   struct raft_event e = {.type = RAFT_EVENT_SNAPSHOT, .snapshot = {.index = index, .size = how % 40}};
   step(c, m, &e);
 }
@@ -518,7 +215,7 @@ static void ask(struct cluster *c, struct member *m, unsigned what, unsigned how
     step(c, m, &e);
     break;
   case 1:
-    e = (struct raft_event){.type = RAFT_EVENT_CAPACITY, .full = how % 4 == 0};
+    e = (struct raft_event){.type = RAFT_EVENT_CAPACITY, .full = how % 16 == 0};
     step(c, m, &e);
     break;
   case 2:
@@ -551,7 +248,7 @@ void cluster_do(struct cluster *c, unsigned what, unsigned whom, unsigned how)
   struct member *m = &c->members[whom % c->count];
   if (what < 120) {
     for (unsigned n = what < 90 ? 1 + how % 16 : 1; n > 0 && c->post.count > 0; n--) {
-      struct mail mail = take_out(&c->post, (what < 90 ? 0 : whom) % c->post.count);
+      struct mail mail = cluster_take_out(&c->post, (what < 90 ? 0 : whom) % c->post.count);
       deliver(c, mail);
       free(mail.entries);
     }
@@ -561,7 +258,7 @@ void cluster_do(struct cluster *c, unsigned what, unsigned whom, unsigned how)
     }
   } else if (what < 132) {
     if (c->post.count > 0) {
-      free(take_out(&c->post, whom % c->post.count).entries);
+      free(cluster_take_out(&c->post, whom % c->post.count).entries);
     }
   } else if (what < 170) {
     if (m->r != NULL) {
@@ -576,7 +273,7 @@ void cluster_do(struct cluster *c, unsigned what, unsigned whom, unsigned how)
       start(c, m);
     }
   } else if (what < 208) {
-    m->cut_off = how % 2 > 0;
+    m->cut_off = how % 6 == 0;
   } else if (what < 212) {
     if (m->r == NULL) {
       start(c, m);
@@ -595,7 +292,7 @@ void cluster_do(struct cluster *c, unsigned what, unsigned whom, unsigned how)
     }
   }
   while (c->post.count > MAIL_MAX) {
-    free(take_out(&c->post, 0).entries);
+    free(cluster_take_out(&c->post, 0).entries);
   }
 }
 
@@ -619,7 +316,7 @@ struct cluster *cluster_new(unsigned voters, uint64_t seed)
     m->log = memory_zeroed(1, sizeof *m->log);
     m->disk = memory_zeroed(1, sizeof *m->disk);
     m->disk->first = 1;
-    m->disk->configuration = keep(c, i < voters ? &first : &(struct raft_configuration){0});
+    m->disk->configuration = cluster_keep(c, i < voters ? &first : &(struct raft_configuration){0});
     start(c, m);
   }
   return c;
@@ -634,7 +331,7 @@ void cluster_free(struct cluster *c)
     free(m->log);
     free(m->disk);
   }
-  empty(&c->post);
+  cluster_empty(&c->post);
   while (c->kept != NULL) {
     struct kept *k = c->kept;
     c->kept = k->next;
@@ -673,7 +370,7 @@ void cluster_heal(struct cluster *c)
       }
     }
     for (size_t n = c->post.count; n > 0; n--) {
-      struct mail mail = take_out(&c->post, 0);
+      struct mail mail = cluster_take_out(&c->post, 0);
       deliver(c, mail);
       free(mail.entries);
     }

@@ -326,9 +326,18 @@ static void majority_must_work(struct world *w)
   }
   enum ailment ailment = (enum ailment)simulation_between(w, DOWN, CUT_LINK);
   struct probe probe;
-  uint64_t out = ail(w, ailment);
+  if (ailment == CUT_LINK) {
+    /* Nobody's log is behind, so that only its leader keeps the others from voting for one that does not hear it. */
+    w->load = false;
+    simulation_until(w, w->now + election_timeouts(w, 1));
+  }
+  uint64_t out = simulation_failed(w) || leader_of_all(w) == NULL ? 0 : ail(w, ailment);
   if (out == 0) {
     return;
+  }
+  if (ailment == CUT_LINK) {
+    must_be_calm(w, out);
+    w->load = true;
   }
   must_work(w, election_timeouts(w, 20) + catching_up(w), out, &probe);
   if (ailment != CUT_LINK) {

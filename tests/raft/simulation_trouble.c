@@ -207,7 +207,7 @@ static void change(struct world *w)
     ANYTHING,
     LEADER_LEAVES,
     LITTLE,
-    NEAR, /* whom the leader reaches */
+    NEAR, /* those whom the leader reaches */
   } way = simulation_between(w, ANYTHING, NEAR);
   for (uint64_t id = 1; id <= w->knobs.people; id++) {
     uint8_t voice = voice_now(p, id);
@@ -215,7 +215,7 @@ static void change(struct world *w)
       voice = (uint8_t)ONE_OF(w, 0, RAFT_VOTER, RAFT_VOTER, RAFT_LEARNER);
     }
     if (way == NEAR) {
-      voice = w->cut[p->place][id - 1] ? 0 : RAFT_VOTER;
+      voice = voice == 0 || w->cut[p->place][id - 1] ? 0 : RAFT_VOTER;
     }
     if (way == LEADER_LEAVES && id == p->id) {
       voice = (uint8_t)ONE_OF(w, 0, RAFT_LEARNER);

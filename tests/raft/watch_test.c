@@ -618,6 +618,7 @@ static void another_configuration_than_the_log_says(void **state)
   said.configuration = &to; /* and not the joint one */
   c->nodes[0].update.append.entries = &said;
   see(c, 1);
+  c->nodes[0].update.append.entries = NULL;
   close_found(c, "configuration has other members than the log says");
 }
 
