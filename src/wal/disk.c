@@ -42,8 +42,9 @@ struct wal_segment *wal_segment_add(struct wal *w, const struct wal_segment *seg
 static bool allocate(struct wal *w, struct wal_op *out, uint64_t size)
 {
   w->doing = WAL_ALLOCATING;
+  w->allocating_file = w->next_file++;
   w->allocating_size = size;
-  *out = (struct wal_op){.kind = WAL_ALLOCATE, .file = w->next_file++, .size = size};
+  *out = (struct wal_op){.kind = WAL_ALLOCATE, .file = w->allocating_file, .size = size};
   return true;
 }
 
@@ -144,7 +145,7 @@ bool wal_next(struct wal *w, struct wal_op *out)
 
 static void allocated(struct wal *w, int error)
 {
-  unsigned file = w->next_file - 1;
+  unsigned file = w->allocating_file; /* a snapshot may have taken a number meanwhile */
   if (error == ERROR_DISK_FULL) {
     w->full = true;
     wal_remove_file(w, file, false); /* what there may be of it */

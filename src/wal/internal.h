@@ -126,6 +126,7 @@ struct wal {
   unsigned spare;  /* file of the next segment; 0 = none */
   uint64_t spare_size;
   unsigned next_file;
+  unsigned allocating_file;
   uint64_t allocating_size;
 
   struct wal_removal *removals;

@@ -48,7 +48,7 @@ struct world;
 struct member {
   struct world *world;
   unsigned index;
-  char name[8];
+  char name[16];
   struct node *node; /* NULL = dead */
   struct node_group *group;
   unsigned incarnation;

@@ -19,7 +19,7 @@ static uint64_t election_timeouts(const struct world *w, uint64_t n)
 /* Faults that are still under way when the healing begins: a slow write, a late report, a pause. */
 static uint64_t settling(const struct world *w)
 {
-  return 1000 * MS + 8 * w->knobs.slow_disk_ns;
+  return PAUSE_MAX_NS + 400 * MS + 8 * w->knobs.slow_disk_ns;
 }
 
 /* What it takes to bring everybody everything one entry and one chunk at a time, twice. */
@@ -358,7 +358,8 @@ void simulation_prove_life(struct world *w)
   simulation_heal(w);
   must_work(w, settling(w) + election_timeouts(w, 20) + catching_up(w), 0, &probe);
   reads_must_end(w, 0);
-  simulation_until(w, healed + w->knobs.late_max_ns + w->knobs.net_max_ns); /* late messages of the turmoil may well disturb */
+  /* Late messages of the turmoil may well disturb. */
+  simulation_until(w, healed + PAUSE_MAX_NS + w->knobs.late_max_ns + w->knobs.net_max_ns);
   transfer_must_succeed(w);
   must_work(w, election_timeouts(w, 5) + catching_up(w), 0, &probe);
   w->load = true;

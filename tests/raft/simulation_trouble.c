@@ -108,7 +108,7 @@ static void crash_all(struct world *w)
 static void pause(struct world *w)
 {
   struct person *p = somebody(w);
-  p->paused_until = w->now + simulation_between(w, 0, ONE_OF(w, 10 * MS, 150 * MS, 600 * MS));
+  p->paused_until = w->now + simulation_between(w, 0, ONE_OF(w, 10 * MS, 150 * MS, PAUSE_MAX_NS));
   w->result->pauses++;
 }
 

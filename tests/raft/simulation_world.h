@@ -8,7 +8,8 @@
 #include "raft/watch.h"
 #include "simulation.h"
 
-#define MS UINT64_C(1000000)
+#define MS           UINT64_C(1000000)
+#define PAUSE_MAX_NS (600 * MS)
 
 enum {
   PEOPLE_MAX = 12, /* members, and those who may become members */

@@ -703,7 +703,7 @@ static void a_disk_that_becomes_full_takes_what_is_there_and_no_more(void **stat
   assert_true(refused->over);
   assert_int_equal(refused->error, ERROR_DISK_FULL);
   assert_int_equal(w.ops.next(w.ops.self, 2), 0);
-  assert_int_equal(sim_disk_failures(w.disk), 0); /* that is no failure */
+  assert_int_equal(sim_disk_failures(w.disk), 1);
   const struct record *inside = write_bytes(&w, 1, 9000, 1000);
   const struct record *beyond = write_bytes(&w, 1, 9001, 1000);
   run_for(&w, SIM_MS);

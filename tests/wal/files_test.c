@@ -250,6 +250,31 @@ static void a_snapshot_that_is_replaced_leaves_nothing(void **state)
   disk_free(&clean);
 }
 
+/* The next segment's number is that of its allocation, whatever took a number after it. */
+static void a_snapshot_that_comes_while_a_segment_is_allocated_is_not_written_over(void **state)
+{
+  struct fixture *f = *state;
+  struct wal_op op = {0};
+  add_entries(f->w, f->main, 1, 10, 20);
+  for (int i = 0; !(wal_next(f->w, &op) && op.kind == WAL_ALLOCATE && i > 0); i++) { /* of the second segment */
+    assert_true(i < 100);
+    assert_int_equal(disk_apply(&f->disk, &op), 0);
+    wal_done(f->w, 0);
+  }
+  hand_snapshot(f->w, f->main, 3, 1, "three");
+  assert_int_equal(disk_apply(&f->disk, &op), 0);
+  wal_done(f->w, 0);
+  disk_run(&f->disk, f->w);
+  add_mark(f->w, f->main, 3, 4, false);
+  add_entries(f->w, f->main, 1, 40, 200); /* more than the rest of the first segment takes */
+  disk_run(&f->disk, f->w);
+  assert_true(files_of(&f->disk, true) >= 2);
+  assert_int_equal(files_of(&f->disk, false), 1);
+  restart(f);
+  assert_int_equal(state_of(f->w, f->main).last, 50);
+  assert_true(slice_equal(state_of(f->w, f->main).snapshot_data, SLICE("three")));
+}
+
 static void flushes_do_not_wait_for_a_large_snapshot(void **state)
 {
   struct fixture *f = *state;
@@ -448,13 +473,21 @@ static void any_failure_is_final(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      TEST(segments_that_nobody_needs_are_removed),    TEST(a_segment_goes_only_when_the_mark_is_durable),
-      TEST(a_group_at_rest_holds_on_to_nothing),       TEST(restarts_do_not_pile_up_segments),
-      TEST(a_restart_goes_on_in_the_same_segment),     TEST(behind_a_torn_tail_a_new_segment_begins),
-      TEST(the_previous_snapshot_goes_after_the_mark), TEST(a_snapshot_that_is_replaced_leaves_nothing),
-      TEST(flushes_do_not_wait_for_a_large_snapshot),  TEST(a_full_disk_is_met_before_it_hurts),
-      TEST(space_that_a_snapshot_frees_is_used),       TEST(when_the_reserve_is_used_up_the_log_fails),
-      TEST(the_first_segment_is_waited_for),           TEST(a_snapshot_waits_for_space_and_the_log_goes_on),
+      TEST(segments_that_nobody_needs_are_removed),
+      TEST(a_segment_goes_only_when_the_mark_is_durable),
+      TEST(a_group_at_rest_holds_on_to_nothing),
+      TEST(restarts_do_not_pile_up_segments),
+      TEST(a_restart_goes_on_in_the_same_segment),
+      TEST(behind_a_torn_tail_a_new_segment_begins),
+      TEST(the_previous_snapshot_goes_after_the_mark),
+      TEST(a_snapshot_that_is_replaced_leaves_nothing),
+      TEST(a_snapshot_that_comes_while_a_segment_is_allocated_is_not_written_over),
+      TEST(flushes_do_not_wait_for_a_large_snapshot),
+      TEST(a_full_disk_is_met_before_it_hurts),
+      TEST(space_that_a_snapshot_frees_is_used),
+      TEST(when_the_reserve_is_used_up_the_log_fails),
+      TEST(the_first_segment_is_waited_for),
+      TEST(a_snapshot_waits_for_space_and_the_log_goes_on),
       cmocka_unit_test(any_failure_is_final),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
