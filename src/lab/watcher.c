@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/map.h"
 #include "base/memory.h"
 #include "base/mix.h"
@@ -305,6 +306,7 @@ unsigned watcher_leader(const struct watcher *w, uint64_t word)
   }
   uint64_t left = random_below(word, count);
   for (const struct group *g = w->groups;; g = g->next) {
+    assert(g != NULL);
     uint64_t leader = raft_watch_leader(g->watch);
     if (leader != 0 && left-- == 0) {
       return node_of(w, leader);

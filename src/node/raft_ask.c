@@ -14,6 +14,7 @@ static uint64_t after(uint64_t now, uint64_t ns)
 static void unlink_read(struct read *r)
 {
   struct node_group *g = r->group;
+  assert(implies(g->reads == r, r->prev == NULL) && implies(g->reads_last == r, r->next == NULL));
   *(r->prev != NULL ? &r->prev->next : &g->reads) = r->next;
   *(r->next != NULL ? &r->next->prev : &g->reads_last) = r->prev;
 }
@@ -58,7 +59,7 @@ void reads_turn(struct node_group *g)
     return;
   }
   if (!group_is_member(g)) {
-    while (g->reads_last != NULL && g->reads_last->context == 0) {
+    while (g->reads_last != NULL && g->reads_last->context == 0) { // NOLINT(clang-analyzer-unix.Malloc): what is freed leaves the list
       finish_read(g->reads_last, ERROR_UNAVAILABLE);
     }
     return;
@@ -84,7 +85,7 @@ void reads_confirm(struct node_group *g, uint64_t through, uint64_t index)
 
 void reads_finish(struct node_group *g)
 {
-  while (g->reads != NULL && g->reads->index <= g->applied) {
+  while (g->reads != NULL && g->reads->index <= g->applied) { // NOLINT(clang-analyzer-unix.Malloc): what is freed leaves the list
     finish_read(g->reads, 0);
   }
 }
@@ -93,6 +94,7 @@ void reads_finish(struct node_group *g)
 
 static void unlink_ask(struct ask *a)
 {
+  assert(implies(a->group->asks == a, a->prev == NULL));
   *(a->prev != NULL ? &a->prev->next : &a->group->asks) = a->next;
   if (a->next != NULL) {
     a->next->prev = a->prev;
@@ -375,19 +377,19 @@ void ask_due(struct op *op)
 void asks_stop(struct node_group *g)
 {
   while (g->reads != NULL) {
-    finish_read(g->reads, ERROR_STOPPED);
+    finish_read(g->reads, ERROR_STOPPED); // NOLINT(clang-analyzer-unix.Malloc): what is freed leaves the list
   }
   while (g->asks != NULL) {
-    finish_ask(g->asks, g->asks->sent ? ERROR_TIMEOUT : ERROR_STOPPED);
+    finish_ask(g->asks, g->asks->sent ? ERROR_TIMEOUT : ERROR_STOPPED); // NOLINT(clang-analyzer-unix.Malloc): what is freed leaves the list
   }
 }
 
 void asks_free(struct node_group *g)
 {
   while (g->reads != NULL) {
-    read_free(g->reads);
+    read_free(g->reads); // NOLINT(clang-analyzer-unix.Malloc): what is freed leaves the list
   }
   while (g->asks != NULL) {
-    ask_free(g->asks);
+    ask_free(g->asks); // NOLINT(clang-analyzer-unix.Malloc): what is freed leaves the list
   }
 }

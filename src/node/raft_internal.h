@@ -1,5 +1,6 @@
 /* What the files of the Raft driver share. Private to node.
  *
+ *   raft_names.c     members by name and by number
  *   raft_group.c     life of the groups; a turn: steps, what they ask for, in order, and who is woken
  *   raft_storage.c   the log, its way to the disk, recovery
  *   raft_send.c      messages of the core, once the log is durable enough

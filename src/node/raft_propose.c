@@ -43,6 +43,7 @@ static void take_out(struct proposal *p)
   if (q == NULL) {
     return;
   }
+  assert(implies(q->first == p, p->prev == NULL) && implies(q->last == p, p->next == NULL));
   *(p->prev != NULL ? &p->prev->next : &q->first) = p->next;
   *(p->next != NULL ? &p->next->prev : &q->last) = p->prev;
   q->count--;
@@ -523,6 +524,7 @@ void proposals_stop(struct node_group *g)
     }
   }
   while (g->waiting.first != NULL) {
+    // NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what is freed leaves the queue
     finish(g->waiting.first, verdict(g->waiting.first, ERROR_STOPPED), 0, NULL);
   }
 }
@@ -535,6 +537,7 @@ void proposals_free(struct node_group *g)
   free(g->session.ring);
   while (g->waiting.first != NULL) {
     struct proposal *p = g->waiting.first;
+    // NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what is freed leaves the queue
     take_out(p);
     free(p);
   }

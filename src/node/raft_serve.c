@@ -290,17 +290,21 @@ static size_t collect(struct node_group *g)
   return count;
 }
 
-static void tell(struct node_group *g, const struct proposed *p, int error, uint64_t now)
+/* Says what became of it, and forgets it. */
+static void tell(struct node_group *g, struct proposed *p, int error, uint64_t now)
 {
   if (p->own != NULL && error == 0) {
     proposal_appended(p->own);
   } else if (p->own != NULL) {
     proposal_not_appended(p->own, error, now);
   } else if (error == 0) {
+    // NOLINTNEXTLINE(clang-analyzer-unix.Malloc): each copy is taken once
     free(p->copy);
-  } else {
+  } else if (p->copy != NULL) {
+    // NOLINTNEXTLINE(clang-analyzer-unix.Malloc): each copy is taken once
     refuse_copy(g, p->copy, error);
   }
+  *p = (struct proposed){0};
 }
 
 void serve_lead(struct node_group *g)

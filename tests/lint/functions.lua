@@ -1,8 +1,8 @@
 -- C functions: how long they are, and what they are called.
 --
--- A name that is seen outside its file begins with its room (`json_scan`), its file (`receive_replay` in receive.c) or
--- a type that a header of its room declares (`party_name` for struct party). Relies on the formatter: a function's
--- braces stand alone in column 1.
+-- A name that is seen outside its file begins with its room (`json_scan`), its file (`receive_replay` in receive.c, `storage_open` in
+-- raft_storage.c) or a type that a header of its room declares (`party_name` for struct party, `group_step` for struct node_group,
+-- `reads_turn` for struct read). Relies on the formatter: a function's braces stand alone in column 1.
 local source = require "source"
 
 local M = {}
@@ -10,6 +10,14 @@ local M = {}
 local LINES_MAX = 70
 
 local ANY_NAME = { main = true }
+
+---A name, what is left of it without its first word (which names the part of the room), and both for many of them.
+local function allow(allowed, name)
+  for _, spelling in ipairs { name, name:match "_([%w_]+)$" } do
+    allowed[spelling] = true
+    allowed[spelling .. "s"] = true
+  end
+end
 
 ---The prefixes that the names of each room may have.
 ---@param sources source[]
@@ -21,10 +29,10 @@ function M.prefixes(sources)
     if room then
       local allowed = rooms[room] or { [room] = true }
       rooms[room] = allowed
-      allowed[stem] = true
+      allow(allowed, stem)
       if extension == "h" then
         for name in source.c_code(s.text):gmatch "\nstruct ([%w_]+)" do
-          allowed[name] = true
+          allow(allowed, name)
         end
       end
     end

@@ -115,7 +115,8 @@ function TestTidy.test_a_type_of_the_room_is_a_prefix()
   local header = GUARDED:format(guard, guard):gsub("#endif", "struct member {\n  int a;\n};\n#endif")
   lu.assertEquals(findings(tidy, {
     ["src/node/party.h"] = header,
-    ["src/node/party.c"] = "int member_count(void)\n{\n}\nint party_count(void)\n{\n}\n",
+    ["src/node/party.c"] = "int member_count(void)\n{\n}\nint party_count(void)\n{\n}\nint members_free(void)\n{\n}\n",
+    ["src/node/raft_storage.c"] = "int storage_open(void)\n{\n}\n",
   }), {})
 end
 

@@ -709,7 +709,7 @@ static void a_disk_that_becomes_full_takes_what_is_there_and_no_more(void **stat
   run_for(&w, SIM_MS);
   assert_int_equal(inside->error, 0);
   assert_int_equal(beyond->error, ERROR_DISK_FULL);
-  assert_int_equal(sim_disk_failures(w.disk), 1);
+  assert_int_equal(sim_disk_failures(w.disk), 2);
   sim_disk_disturb(w.disk, &(struct sim_disk_trouble){.full = true, .slow = 1}); /* it was full when it became so */
   w.ops.remove(w.ops.self, 2);
   run_for(&w, SIM_MS);
