@@ -72,7 +72,7 @@ static void read_fields(struct slice body, struct fields *f)
 
 static bool number(struct slice value, uint64_t *out)
 {
-  return wire_read_number(value, out) && (int64_t)*out >= 0;
+  return value.len > 0 && wire_read_number(value, out) && (int64_t)*out >= 0;
 }
 
 /* The name in a string; 0: it is none that can be known. */
@@ -174,7 +174,7 @@ static const char *on_result(struct node_group *g, const struct fields *f)
     proposals_skipped(g, session, sequence);
     return NULL;
   }
-  if (!wire_read_number(f->code, &value)) {
+  if (f->code.len == 0 || !wire_read_number(f->code, &value)) {
     return "code is not a number";
   }
   long long code = (long long)value;

@@ -1,11 +1,12 @@
 -- Runs every measurement of vortex-lua beside its reference and prints tables. Called by scripts/bench, from the top of
 -- the checkout:
---   lua5.4 tests/bench/report.lua VORTEX WORK [--quick] [--callgrind] [--only node|simulator] [--json FILE]
+--   lua5.4 tests/bench/report.lua VORTEX WORK [--quick] [--callgrind] [--only node|simulator|raft] [--json FILE]
 -- VORTEX is the binary, WORK a folder with the programs `driver` and `copyback`, where inputs are made too.
 --
 -- Ours and the references take turns within a round, so that a noisy spell of the machine meets both; a ratio is the
 -- median of the rounds' ratios. Exit status: 0 if everything could be measured, whether or not a bar was reached.
 package.path = "tests/bench/?.lua;" .. package.path
+local raft = require "raft"
 local simulator = require "simulator"
 local tools = require "tools"
 
@@ -19,6 +20,8 @@ local TRANSCRIPTS = "../shared/transcripts"
 local ECHO = "examples/echo.lua"
 local LUA_ECHO = "lua5.4 tests/bench/bare_echo.lua"
 
+local PARTS = { node = true, simulator = true, raft = true }
+
 local i = 3
 while arg[i] do
   if arg[i] == "--quick" then
@@ -28,11 +31,11 @@ while arg[i] do
   elseif arg[i] == "--json" and arg[i + 1] then
     i = i + 1
     json_path = arg[i]
-  elseif arg[i] == "--only" and (arg[i + 1] == "node" or arg[i + 1] == "simulator") then
+  elseif arg[i] == "--only" and PARTS[arg[i + 1]] then
     i = i + 1
     only = arg[i]
   else
-    fail("unknown option '%s'; there are --quick, --callgrind, --only node|simulator and --json FILE", arg[i])
+    fail("unknown option '%s'; there are --quick, --callgrind, --only node|simulator|raft and --json FILE", arg[i])
   end
   i = i + 1
 end
@@ -201,7 +204,7 @@ local function print_rows()
 end
 
 local results = {}
-if only ~= "simulator" then
+if not only or only == "node" then
   echo_rate()
   round_trip()
   codec()
@@ -212,8 +215,11 @@ if only ~= "simulator" then
   print_rows()
   results.node = rows
 end
-if only ~= "node" then
+if not only or only == "simulator" then
   results.simulator = simulator.measure { vortex = vortex, work = work, quick = quick, callgrind = callgrind }
+end
+if not only or only == "raft" then
+  results.raft = raft.measure { vortex = vortex, work = work, quick = quick }
 end
 if json_path then
   local file = assert(io.open(json_path, "w"))
