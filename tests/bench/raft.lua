@@ -1,4 +1,4 @@
--- Raft's part of scripts/bench: the bare core, a state machine in Lua on three nodes in one process, and a simulated cluster. Bars are for a
+-- Raft's part of scripts/bench: the bare core, a state machine in Lua on three nodes in one process, a simulated cluster. Bars are for a
 -- machine on which the bare lua5.4 + lua-cjson pipe loop (bare_echo.lua) does 440,000 messages per second; that loop runs in each round,
 -- and each round's figure is scaled with it. All figures but the last are per second of processor time.
 local tools = require "tools"

@@ -24,7 +24,7 @@ function TestOptions.test_help()
     suite.assert_words(text:lower(), "usage: vortex-lua", "script", "args")
     suite.assert_words(text:lower(), "example", "maelstrom test", "--bin")
     for _, name in ipairs {
-      "--help", "--version", "--log-level", "--log-json", "--check", "--rpc-timeout", "--late-reply", "--max-line",
+      "--help", "--version", "--log-level", "--log-json", "--check", "--rpc-timeout", "--late-reply", "--max-line", "--data",
     } do
       suite.assert_words(text, name)
     end
@@ -74,6 +74,7 @@ function TestOptions.test_values_that_make_no_sense()
   assert_refused({ "--late-reply", "nan", script }, "--late-reply", "nan")
   assert_refused({ "--late-reply", "", script }, "--late-reply")
   assert_refused({ "--max-line", "0x", script }, "--max-line", "0x")
+  assert_refused({ "--data", "", script }, "--data")
   assert_refused({ "--max-line", "0", script }, "--max-line")
   assert_refused({ "--log-level" }, "--log-level")
   assert_refused({ "--help=yes", script }, "--help")
