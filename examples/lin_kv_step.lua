@@ -26,6 +26,8 @@ local function apply(store, op)
 end
 
 return {
+  raft = true,
+
   create = function()
     return { store = {}, asked = {} }
   end,

@@ -11,7 +11,7 @@
 ---   finds: election safety
 ---   quick
 ---
---- `run` is a detector: a program over seeds, which gets `--seeds`, prints `seed N: …` for each that it fails on, and fails then; or another
+--- `run` is a detector: a program over seeds, which gets `--seeds`, prints `seed N: …` for each that it fails on, and fails; or another
 --- program of the tests, which runs as it is. They are tried in the order given; the first that finds the bug counts, with the number of
 --- runs that it took. `finds`: a Lua pattern that what it says must hold, if not any failure will do. `quick`: it is found at once.
 local HERE = arg[0]:match "^(.*)/[^/]*$" or "."
@@ -213,10 +213,10 @@ local function write_table(rows)
   file:write [[
 # Mutants
 
-Known bugs of consensus, of the log and of sessions, re-created one at a time in a copy of the tree (`tests/mutants/NAME.patch`), and what finds
-them. `scripts/mutants` builds each, runs the detector over seeds until it fails, five times from different seeds, and writes this table with
-`--write`. `test_raft_steps` is the random simulation of bare cores (`tests/raft/steps.c`); `vortex-lua test` runs whole clusters of a script;
-other programs are tests of one part, where no simulation can see the bug. The number is the median of how many runs it took.
+Known bugs of consensus, of the log and of sessions, re-created one at a time in a copy of the tree (`tests/mutants/NAME.patch`), and
+what finds them. `scripts/mutants` builds each, runs the detector over seeds until it fails, five times from different seeds, and writes this table
+with `--write`. `test_raft_steps` is the random simulation of bare cores (`tests/raft/steps.c`); `vortex-lua test` runs whole clusters of a
+script; other programs are tests of one part, where no simulation can see the bug. The number is the median of how many runs it took.
 
 | mutant | the bug | found by | runs | what it said first |
 |---|---|---|---:|---|
