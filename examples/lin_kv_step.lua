@@ -37,13 +37,18 @@ return {
       local id = vortex.unique_id()
       self.asked[id] = event
       network.raft:request { id = id, op = event.body }
-    elseif event.kind == "committed" then
-      local answer = apply(self.store, event.entry.op)
-      local question = self.asked[event.entry.id]
-      if question then
-        self.asked[event.entry.id] = nil
-        network:reply(question, answer)
-      end
+      return
+    end
+    local answer
+    if event.kind == "committed" then
+      answer = apply(self.store, event.entry.op)
+    elseif event.kind == "failed" then
+      answer = { type = "error", code = event.error.code, text = event.error.text }
+    end
+    local question = answer and self.asked[event.entry.id]
+    if question then
+      self.asked[event.entry.id] = nil
+      network:reply(question, answer)
     end
   end,
 }

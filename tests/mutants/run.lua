@@ -215,8 +215,8 @@ local function write_table(rows)
 
 Known bugs of consensus, of the log and of sessions, re-created one at a time in a copy of the tree (`tests/mutants/NAME.patch`), and
 what finds them. `scripts/mutants` builds each, runs the detector over seeds until it fails, five times from different seeds, and writes
-this table
-with `--write`. `test_raft_steps` is the random simulation of bare cores (`tests/raft/steps.c`); `vortex-lua test` runs whole clusters of a
+this table with `--write`.
+`test_raft_steps` is the random simulation of bare cores (`tests/raft/steps.c`); `vortex-lua test` runs whole clusters of a
 script; other programs are tests of one part, where no simulation can see the bug. The number is the median of how many runs it took.
 
 | mutant | the bug | found by | runs | what it said first |
