@@ -269,7 +269,7 @@ static void run_registers(struct load_config config)
     abort();
   }
   struct workload workload = {r, invoke, complete, NULL};
-  config.example = "txn_rw_register.lua";
+  config.example = config.example != NULL ? config.example : "txn_rw_register.lua";
   config.workload = "txn-rw-register";
   config.concurrency = 2;
   config.seconds = 20;
@@ -297,9 +297,23 @@ static void registers_are_read_committed(void **state)
   }
 }
 
-/* ---- lists on one node ---- */
+/* The same checks, and every node has what every other has acknowledged. */
+static void replicated_registers_are_read_committed(void **state)
+{
+  (void)state;
+  for (unsigned seed = 1; seed <= 4; seed++) {
+    run_registers((struct load_config){.example = "txn_rw_register_serializable.lua",
+                                       .nodes = 3,
+                                       .rate = 200,
+                                       .latency = {(enum sim_dist)(seed % 3), 5 * SIM_MS},
+                                       .seed = seed});
+  }
+}
+
+/* ---- lists: each transaction sees exactly those that ended before it ---- */
 
 struct lists {
+  bool busy;              /* a transaction is under way: real time has one order only if they do not overlap */
   struct buf lists[KEYS]; /* as JSON, without the closing bracket; empty = null */
   struct buf expected[PROCESSES];
   struct registers *values; /* for make_txn */
@@ -309,9 +323,10 @@ static bool invoke_lists(void *self, struct load *l, struct load_op *op, struct 
 {
   struct lists *s = self;
   struct txn t;
-  if (op->final) {
+  if (op->final || s->busy) {
     return false;
   }
+  s->busy = true;
   make_txn(s->values, l, &t, 0);
   write_ops(&t, "append", body);
   struct buf *expected = &s->expected[op->process];
@@ -337,30 +352,27 @@ static void complete_lists(void *self, struct load *l, struct load_op *op, const
   struct lists *s = self;
   (void)l;
   (void)next;
+  s->busy = false;
   CHECK(load_is(reply, "txn_ok"), "no answer");
   struct slice txn = load_member(reply->body, "txn");
   struct buf *expected = &s->expected[op->process];
   CHECK(slice_equal(txn, buf_slice(expected)), "%.*s, expected %.*s", (int)txn.len, txn.ptr, (int)expected->len, expected->data);
 }
 
-static void lists_are_serial(void **state)
+static void run_lists(struct load_config config)
 {
-  (void)state;
   struct lists *s = calloc(1, sizeof *s);
   if (s == NULL || (s->values = calloc(1, sizeof *s->values)) == NULL) {
     abort();
   }
   struct workload workload = {s, invoke_lists, complete_lists, NULL};
-  struct load_config config = {.example = "txn_list_append_single.lua",
-                               .workload = "txn-list-append",
-                               .nodes = 1,
-                               .concurrency = 4,
-                               .rate = 100,
-                               .seconds = 20,
-                               .seed = 1};
+  config.workload = "txn-list-append";
+  config.rate = 100;
+  config.seconds = 20;
   struct load_result result = load_run(&config, &workload);
-  printf("%-22s %llu transactions, as if one after the other\n", config.example, (unsigned long long)result.ops);
-  CHECK(result.ops > 1000, "%llu transactions", (unsigned long long)result.ops);
+  printf("%-22s seed %llu: %llu transactions, one after the other\n", config.example, (unsigned long long)config.seed,
+         (unsigned long long)result.ops);
+  CHECK(result.ops > 300, "%llu transactions", (unsigned long long)result.ops);
   for (int i = 0; i < KEYS; i++) {
     buf_free(&s->lists[i]);
   }
@@ -371,11 +383,29 @@ static void lists_are_serial(void **state)
   free(s);
 }
 
+static void lists_are_serial(void **state)
+{
+  (void)state;
+  run_lists((struct load_config){.example = "txn_list_append_single.lua", .nodes = 1, .concurrency = 4, .seed = 1});
+}
+
+/* Whichever node is asked. */
+static void replicated_lists_are_strictly_serial(void **state)
+{
+  (void)state;
+  for (unsigned seed = 1; seed <= 4; seed++) {
+    run_lists((struct load_config){
+        .example = "txn_list_append.lua", .nodes = 3, .concurrency = 2, .latency = {(enum sim_dist)(seed % 3), 2 * SIM_MS}, .seed = seed});
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(registers_are_read_committed),
+      cmocka_unit_test(replicated_registers_are_read_committed),
       cmocka_unit_test(lists_are_serial),
+      cmocka_unit_test(replicated_lists_are_strictly_serial),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
