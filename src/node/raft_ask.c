@@ -301,7 +301,11 @@ static void ask_turn_of(struct ask *a, uint64_t now)
     finish_ask(a, 0);
     return;
   }
-  if (a->next_ns > now || leader.id == 0) {
+  if (leader.id == 0) {
+    a->next_ns = 0; /* a leader's coming is a turn of its own: a time that has passed would be waited for over and over */
+    return;
+  }
+  if (a->next_ns > now) {
     return;
   }
   a->next_ns = now + g->config.election_timeout_ns;

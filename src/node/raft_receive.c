@@ -178,6 +178,9 @@ static const char *on_result(struct node_group *g, const struct fields *f)
     return "code is not a number";
   }
   long long code = (long long)value;
+  if (code == 0 && f->value.len == 0) {
+    return "value is missing";
+  }
   buf_clear(&gs->scratch);
   if (code != 0 && f->text.len > 0 && !json_value_string(f->text, &gs->scratch)) {
     return "text is not a string";
