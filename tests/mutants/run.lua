@@ -13,9 +13,10 @@
 ---
 --- `run` is a detector: a program over seeds, which gets `--seeds`, prints `seed N: …` for each that it fails on, and fails; or another
 --- program of the tests, which runs as it is. They are tried in the order given; the first that finds the bug counts, with the number of
---- runs that it took. `finds`: a Lua pattern that what it says must hold, if not any failure will do. `quick`: it is found at once.
+--- runs that it took. `finds`: a Lua pattern that what it says must hold, if not any failure will do. `seeds`: how many to
+--- try, if it takes long. `quick`: it is found at once.
 local HERE = arg[0]:match "^(.*)/[^/]*$" or "."
-local SEEDS_MAX = 400 -- a detector that has found nothing in so many seeds has not found it
+local SEEDS_MAX = 400 -- a detector that has found nothing in so many seeds has not found it, unless the patch says otherwise
 local STARTS = { 1, 10001, 20001, 30001, 40001 } -- of seeds: the median of so many searches is told
 local WALL_LIMIT = 120 -- seconds for one command
 
@@ -28,6 +29,20 @@ local function run(command)
   local pipe = assert(io.popen("{ " .. command .. "; } 2>&1", "r"))
   local output = pipe:read "a"
   return pipe:close() == true, output
+end
+
+-- The pairs of a table by ascending key.
+local function order_of(of)
+  local keys = {}
+  for key in pairs(of) do -- order-free
+    keys[#keys + 1] = key
+  end
+  table.sort(keys)
+  local i = 0
+  return function()
+    i = i + 1
+    return keys[i], of[keys[i]]
+  end
 end
 
 local function quote(word)
@@ -58,17 +73,20 @@ end
 ---@field what string the bug, in one line
 ---@field runs string[] detectors
 ---@field finds string? pattern
+---@field seeds integer how many to try
 ---@field quick boolean
 
 ---@return mutant
 local function parse(path)
-  local mutant = { path = path, name = path:match "([^/]+)%.patch$", runs = {}, what = "" }
+  local mutant = { path = path, name = path:match "([^/]+)%.patch$", runs = {}, what = "", seeds = SEEDS_MAX }
   for line in (read(path):match "^(.-)\n%-%-%- " or ""):gmatch "[^\n]*" do
     local key, value = line:match "^(%l+):%s*(.+)$"
     if key == "run" then
       mutant.runs[#mutant.runs + 1] = value
     elseif key == "finds" then
       mutant.finds = value
+    elseif key == "seeds" then
+      mutant.seeds = assert(tonumber(value))
     elseif line == "quick" then
       mutant.quick = true
     elseif line ~= "" and not line:find "^diff " and not line:find "^index " then
@@ -120,7 +138,7 @@ end
 -- How many seeds from `start` on it takes until the detector fails, and what it says then; nil if it never does.
 local function search(options, mutant, detector, start)
   local _, _, seeds = program_of(options, detector)
-  local stop = start + (seeds and SEEDS_MAX or 1)
+  local stop = start + (seeds and mutant.seeds or 1)
   local first, step = start, 4
   while first < stop do
     local last = math.min(first + step, stop) - 1
@@ -163,6 +181,26 @@ local function median(list)
   return list[(#list + 1) // 2]
 end
 
+-- How far each detector had to go from each start to find a mutant: so far the tree as it is has to pass.
+local reach = {}
+
+local function note_reach(detector, start, count)
+  reach[detector] = reach[detector] or {}
+  reach[detector][start] = math.max(reach[detector][start] or 0, count)
+end
+
+-- Nil, or what a detector finds in the tree without any patch.
+local function complain(options)
+  for detector, starts in order_of(reach) do
+    for start, count in order_of(starts) do
+      local ok, output = run(command_of(options, detector, start, start + count - 1))
+      if not ok then
+        return ("the tree without any patch fails: %s, from seed %d on\n%s"):format(detector, start, output:sub(-1500))
+      end
+    end
+  end
+end
+
 -- What caught it, the median number of runs, and what it said; nil and why if nothing did.
 local function catch(options, mutant)
   local told = {}
@@ -177,6 +215,7 @@ local function catch(options, mutant)
         break
       end
       counts[i] = count
+      note_reach(detector, STARTS[i], count)
       words = words or said
     end
     if counts then
@@ -253,6 +292,12 @@ ok, output = build(options, list)
 if not ok then
   failed = failed + 1
   print("the tree does not build again:\n" .. output)
+else
+  local complaint = complain(options)
+  if complaint then
+    failed = failed + 1
+    print(complaint)
+  end
 end
 if options.write and failed == 0 and not options.some and not options.quick then
   write_table(rows)
