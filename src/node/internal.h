@@ -123,10 +123,12 @@ struct node {
 struct op *op_new(struct node *n, enum op_kind kind, void *tag);
 void op_free(struct node *n, struct op *op);
 void op_arm(struct node *n, struct op *op, uint64_t deadline_ns);
+void op_arm_after(struct node *n, struct op *op, uint64_t delay_ns); /* however long */
 void op_disarm(struct node *n, struct op *op);
 void op_run_due(struct node *n);
 void op_fail_rpcs(struct node *n);
 void op_complete(struct node *n, struct op *op, int status, const struct node_message *reply);
+void op_answer(struct node *n, struct op *op, int status, const struct node_answer *answer); /* of a Raft group */
 
 /* send.c */
 void send_prepare(struct node *n);                           /* once who we are is known */
@@ -155,7 +157,8 @@ void groups_stop(struct node *n);
 void groups_free(struct node *n);
 bool groups_applying(const struct node *n); /* the service must not call the node now */
 
-/* node.c: to be called at the end of whatever the world calls. */
-void node_settle(struct node *n);
+/* node.c */
+void node_settle(struct node *n); /* to be called at the end of whatever the world calls */
+void node_log_args(const struct node *n, enum log_level level, const char *format, va_list args) __attribute__((format(printf, 3, 0)));
 
 #endif

@@ -205,13 +205,18 @@ void node_log_text(const struct node *n, enum log_level level, struct slice text
   n->env.log(n->env.self, level, text);
 }
 
-void node_log(const struct node *n, enum log_level level, const char *format, ...)
+void node_log_args(const struct node *n, enum log_level level, const char *format, va_list args)
 {
   struct buf text = {0};
-  va_list args;
-  va_start(args, format);
   buf_vprintf(&text, format, args);
-  va_end(args);
   node_log_text(n, level, buf_slice(&text));
   buf_free(&text);
+}
+
+void node_log(const struct node *n, enum log_level level, const char *format, ...)
+{
+  va_list args;
+  va_start(args, format);
+  node_log_args(n, level, format, args);
+  va_end(args);
 }

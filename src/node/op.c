@@ -63,6 +63,12 @@ void op_disarm(struct node *n, struct op *op)
   }
 }
 
+void op_arm_after(struct node *n, struct op *op, uint64_t delay_ns)
+{
+  uint64_t now = n->env.now(n->env.self);
+  op_arm(n, op, delay_ns > UINT64_MAX - 1 - now ? UINT64_MAX - 1 : now + delay_ns);
+}
+
 void op_complete(struct node *n, struct op *op, int status, const struct node_message *reply)
 {
   assert(op->kind == OP_RPC || op->kind == OP_TIMER);
@@ -70,6 +76,14 @@ void op_complete(struct node *n, struct op *op, int status, const struct node_me
   void *tag = op->tag;
   op_free(n, op);
   n->behavior.complete(n->behavior.self, token, tag, status, reply);
+}
+
+void op_answer(struct node *n, struct op *op, int status, const struct node_answer *answer)
+{
+  uint64_t token = op->token;
+  void *tag = op->tag;
+  op_free(n, op);
+  n->behavior.answer(n->behavior.self, token, tag, status, answer);
 }
 
 static void run(struct node *n, struct op *op)
@@ -154,8 +168,7 @@ void op_fail_rpcs(struct node *n)
 uint64_t node_timer(struct node *n, uint64_t delay_ns, void *tag)
 {
   struct op *op = op_new(n, OP_TIMER, tag);
-  uint64_t now = n->env.now(n->env.self);
-  op_arm(n, op, delay_ns > UINT64_MAX - 1 - now ? UINT64_MAX - 1 : now + delay_ns);
+  op_arm_after(n, op, delay_ns);
   return op->token;
 }
 

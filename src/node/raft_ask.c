@@ -2,12 +2,8 @@
 #include <stdlib.h>
 
 #include "node/raft_internal.h"
+#include "node/wire.h"
 #include "json/write.h"
-
-static uint64_t after(uint64_t now, uint64_t ns)
-{
-  return ns > UINT64_MAX - 1 - now ? UINT64_MAX - 1 : now + ns;
-}
 
 /* ---- reads ---- */
 
@@ -46,7 +42,7 @@ uint64_t node_group_read(struct node_group *g, uint64_t timeout_ns, void *tag)
   *(g->reads_last != NULL ? &g->reads_last->next : &g->reads) = r;
   g->reads_last = r;
   op->subject = r;
-  op_arm(n, op, after(node_now(n), timeout_ns));
+  op_arm_after(n, op, timeout_ns);
   group_want_turn(g);
   return token;
 }
@@ -139,7 +135,7 @@ static struct ask *new_ask(struct node_group *g, enum ask_kind kind, int error, 
   }
   g->asks = a;
   op->subject = a;
-  op_arm(n, op, after(node_now(n), timeout_ns));
+  op_arm_after(n, op, timeout_ns);
   group_want_turn(g);
   return a;
 }
@@ -208,16 +204,13 @@ static void send_ask(struct ask *a, struct group_target to)
     return;
   }
   raft_status(g->raft, &status);
-  buf_append_str(line, ",\"ask\":");
-  json_write_integer(line, (int64_t)a->number);
+  wire_write_field(line, ",\"ask\":", a->number);
   if (a->kind == ASK_CHANGE) {
     uint64_t at = status.committed_configuration_index;
     append_members(line, g, &a->target);
-    buf_append_str(line, ",\"at\":");
-    json_write_integer(line, (int64_t)(at > a->at ? at : a->at));
+    wire_write_field(line, ",\"at\":", at > a->at ? at : a->at);
   } else {
-    buf_append_str(line, ",\"term\":");
-    json_write_integer(line, (int64_t)to.term);
+    wire_write_field(line, ",\"term\":", to.term);
     if (a->to != 0) {
       buf_append_str(line, ",\"to\":");
       json_write_text(line, groups_name(g->groups, a->to));
@@ -363,9 +356,6 @@ void ask_due(struct op *op)
 {
   bool is_read = op->kind == OP_READ;
   struct node_group *g = is_read ? ((struct read *)op->subject)->group : ((struct ask *)op->subject)->group;
-  struct node *n = g->groups->node;
-  uint64_t token = op->token;
-  void *tag = op->tag;
   int status = g->raft == NULL ? ERROR_UNAVAILABLE : ERROR_NO_QUORUM;
   if (is_read) {
     read_free(op->subject);
@@ -374,8 +364,7 @@ void ask_due(struct op *op)
     status = a->sent ? ERROR_TIMEOUT : status;
     ask_free(a);
   }
-  op_free(n, op);
-  n->behavior.answer(n->behavior.self, token, tag, status, NULL);
+  op_answer(g->groups->node, op, status, NULL);
 }
 
 void asks_stop(struct node_group *g)

@@ -148,21 +148,17 @@ bool wire_fits(struct slice value)
 void wire_encode_command(struct buf *out, const struct wire_command *c)
 {
   if (c->kind == WIRE_OPEN) {
-    buf_append_str(out, "{\"nonce\":");
-    wire_write_number(out, c->nonce);
+    wire_write_field(out, "{\"nonce\":", c->nonce);
     buf_append_str(out, ",\"open\":");
     json_write_text(out, c->node);
     buf_append_char(out, '}');
     return;
   }
-  buf_append_str(out, "{\"below\":");
-  wire_write_number(out, c->below);
+  wire_write_field(out, "{\"below\":", c->below);
   buf_append_str(out, ",\"command\":");
   buf_append_slice(out, c->command);
-  buf_append_str(out, ",\"sequence\":");
-  wire_write_number(out, c->sequence);
-  buf_append_str(out, ",\"session\":");
-  wire_write_number(out, c->session);
+  wire_write_field(out, ",\"sequence\":", c->sequence);
+  wire_write_field(out, ",\"session\":", c->session);
   buf_append_char(out, '}');
 }
 

@@ -220,13 +220,10 @@ void groups_fail(struct groups *gs, const char *format, ...)
   if (gs->stopped) {
     return;
   }
-  struct buf text = {0};
   va_list args;
   va_start(args, format);
-  buf_vprintf(&text, format, args);
+  node_log_args(gs->node, LOG_ERROR, format, args);
   va_end(args);
-  node_log_text(gs->node, LOG_ERROR, buf_slice(&text));
-  buf_free(&text);
   gs->stopped = true;
   node_fail(gs->node);
 }
@@ -279,11 +276,9 @@ static void answer_finished(struct groups *gs)
     if (op == NULL) { /* cancelled */
       continue;
     }
-    void *tag = op->tag;
-    op_free(n, op);
     const char *bytes = gs->finished_bytes.data;
     struct node_answer answer = {.code = f.code, .value = slice_of(f.len > 0 ? bytes + f.at : "", f.len)};
-    n->behavior.answer(n->behavior.self, f.token, tag, f.status, f.has_value ? &answer : NULL);
+    op_answer(n, op, f.status, f.has_value ? &answer : NULL);
   }
   gs->finished_count -= count;
   if (gs->finished_count == 0) {

@@ -344,6 +344,7 @@ uint64_t proposals_later(const struct node_group *g); /* when they want a turn; 
 void proposal_due(struct op *op);
 void proposal_forget(struct proposal *p);
 bool proposals_lead(const struct node_group *g);
+struct group_target group_leader(const struct node_group *g); /* as far as it is known here, or was told; id 0 = not */
 struct group_target group_target(const struct node_group *g);
 void group_hint(struct node_group *g, uint64_t leader, uint64_t term);
 

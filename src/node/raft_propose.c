@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "node/raft_internal.h"
+#include "node/wire.h"
 #include "json/canonical.h"
 #include "json/write.h"
 
@@ -108,13 +109,17 @@ static int verdict(const struct proposal *p, int otherwise)
   return p->refusal == 0 || p->refusal == ERROR_NOT_LEADER ? otherwise : p->refusal;
 }
 
-static void finish(struct proposal *p, int status, long long code, const struct slice *value)
+void proposal_forget(struct proposal *p)
 {
-  struct groups *gs = p->group->groups;
   p->group->proposal_count--;
   leave_window(p);
-  groups_answer(gs, p->op, status, code, value);
   free(p);
+}
+
+static void finish(struct proposal *p, int status, long long code, const struct slice *value)
+{
+  groups_answer(p->group->groups, p->op, status, code, value);
+  proposal_forget(p);
 }
 
 /* ---- what the service calls ---- */
@@ -145,8 +150,7 @@ uint64_t node_group_propose(struct node_group *g, struct slice command, uint64_t
   op->subject = p;
   g->proposal_count++;
   put_last(&g->waiting, p);
-  uint64_t now = node_now(n);
-  op_arm(n, op, timeout_ns > UINT64_MAX - 1 - now ? UINT64_MAX - 1 : now + timeout_ns);
+  op_arm_after(n, op, timeout_ns);
   group_want_turn(g);
   return token;
 }
@@ -154,21 +158,11 @@ uint64_t node_group_propose(struct node_group *g, struct slice command, uint64_t
 void proposal_due(struct op *op)
 {
   struct proposal *p = op->subject;
-  struct node_group *g = p->group;
-  struct node *n = g->groups->node;
-  uint64_t token = op->token;
-  void *tag = op->tag;
+  const struct node_group *g = p->group;
   int status = verdict(p, g->raft == NULL ? ERROR_UNAVAILABLE : ERROR_NO_QUORUM);
+  struct node *n = g->groups->node;
   proposal_forget(p);
-  op_free(n, op);
-  n->behavior.answer(n->behavior.self, token, tag, status, NULL);
-}
-
-void proposal_forget(struct proposal *p)
-{
-  p->group->proposal_count--;
-  leave_window(p);
-  free(p);
+  op_answer(n, op, status, NULL);
 }
 
 /* ---- the session ---- */
@@ -328,16 +322,19 @@ bool proposals_lead(const struct node_group *g)
   return raft_role(g->raft) == RAFT_LEADER;
 }
 
+struct group_target group_leader(const struct node_group *g)
+{
+  uint64_t leader = raft_leader(g->raft);
+  return leader != 0 ? (struct group_target){leader, raft_term(g->raft)} : g->hint;
+}
+
 struct group_target group_target(const struct node_group *g)
 {
-  uint64_t leader = proposals_lead(g) ? g->groups->self : raft_leader(g->raft);
-  if (leader != 0) {
-    return (struct group_target){leader, raft_term(g->raft)};
-  }
-  if (group_is_member(g)) { /* it will hear */
+  if (raft_leader(g->raft) == 0 && group_is_member(g)) { /* it will hear */
     return (struct group_target){0};
   }
-  return g->hint.id != 0 ? g->hint : guess(g);
+  struct group_target leader = group_leader(g);
+  return leader.id != 0 ? leader : guess(g);
 }
 
 /* Another leader: whatever has no answer is sent again, under its old sequence. */
@@ -403,22 +400,16 @@ static void forward(struct node_group *g, struct proposal *p, struct group_targe
   }
   uint64_t attempt = ++g->attempts;
   proposal_command(g, p, &c);
-  buf_append_str(line, ",\"term\":");
-  json_write_integer(line, (int64_t)to.term);
-  buf_append_str(line, ",\"attempt\":");
-  json_write_integer(line, (int64_t)attempt);
+  wire_write_field(line, ",\"term\":", to.term);
+  wire_write_field(line, ",\"attempt\":", attempt);
   if (c.kind == WIRE_OPEN) {
     buf_append_str(line, ",\"open\":");
     json_write_text(line, c.node);
-    buf_append_str(line, ",\"nonce\":");
-    json_write_integer(line, (int64_t)c.nonce);
+    wire_write_field(line, ",\"nonce\":", c.nonce);
   } else {
-    buf_append_str(line, ",\"session\":");
-    json_write_integer(line, (int64_t)c.session);
-    buf_append_str(line, ",\"sequence\":");
-    json_write_integer(line, (int64_t)c.sequence);
-    buf_append_str(line, ",\"below\":");
-    json_write_integer(line, (int64_t)c.below);
+    wire_write_field(line, ",\"session\":", c.session);
+    wire_write_field(line, ",\"sequence\":", c.sequence);
+    wire_write_field(line, ",\"below\":", c.below);
     buf_append_str(line, ",\"command\":");
     buf_append_slice(line, c.command);
   }
@@ -440,7 +431,7 @@ static void forward(struct node_group *g, struct proposal *p, struct group_targe
 /* Nothing has been heard of some for an election timeout: they are sent again. */
 static void send_silent_again(struct node_group *g, uint64_t now)
 {
-  bool guessed = raft_leader(g->raft) == 0 && !proposals_lead(g);
+  bool guessed = raft_leader(g->raft) == 0;
   while (g->flying.first != NULL && g->flying.first->at_ns + g->config.election_timeout_ns <= now) {
     make_ready(g, g->flying.first);
     if (guessed) {

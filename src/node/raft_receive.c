@@ -197,13 +197,11 @@ static void send_done(struct node_group *g, uint64_t to, uint64_t ask, int error
     return;
   }
   raft_status(g->raft, &status);
-  buf_append_str(line, ",\"ask\":");
-  json_write_integer(line, (int64_t)ask);
+  wire_write_field(line, ",\"ask\":", ask);
   buf_append_str(line, ",\"code\":");
   const char *text = error == 0 ? "ok" : error_name(error);
   json_write_text(line, slice_of(text, strlen(text)));
-  buf_append_str(line, ",\"at\":");
-  json_write_integer(line, (int64_t)status.committed_configuration_index);
+  wire_write_field(line, ",\"at\":", status.committed_configuration_index);
   group_append_leader(g, line);
   node_line_send(g->groups->node);
 }

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "node/raft_internal.h"
+#include "node/wire.h"
 #include "json/write.h"
 
 #define KEPT_MAX 4096 /* messages that wait for the disk; beyond, they are lost as any message may be */
@@ -129,17 +130,10 @@ void group_forget_kept(struct node_group *g)
 
 void group_append_leader(const struct node_group *g, struct buf *line)
 {
-  uint64_t leader = proposals_lead(g) ? g->groups->self : raft_leader(g->raft);
-  uint64_t term = raft_term(g->raft);
-  if (leader == 0) {
-    leader = g->hint.id;
-    term = g->hint.term;
+  struct group_target leader = group_leader(g);
+  if (leader.id != 0) {
+    buf_append_str(line, ",\"leader\":");
+    json_write_text(line, groups_name(g->groups, leader.id));
+    wire_write_field(line, ",\"term\":", leader.term);
   }
-  if (leader == 0) {
-    return;
-  }
-  buf_append_str(line, ",\"leader\":");
-  json_write_text(line, groups_name(g->groups, leader));
-  buf_append_str(line, ",\"term\":");
-  json_write_integer(line, (int64_t)term);
 }

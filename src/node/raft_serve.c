@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "node/raft_internal.h"
+#include "node/wire.h"
 #include "json/canonical.h"
 #include "json/write.h"
 
@@ -28,12 +29,9 @@ static void send_refused(struct node_group *g, uint64_t to, uint64_t session, ui
   if (line == NULL) {
     return;
   }
-  buf_append_str(line, ",\"session\":");
-  json_write_integer(line, (int64_t)session);
-  buf_append_str(line, ",\"sequence\":");
-  json_write_integer(line, (int64_t)sequence);
-  buf_append_str(line, ",\"attempt\":");
-  json_write_integer(line, (int64_t)attempt);
+  wire_write_field(line, ",\"session\":", session);
+  wire_write_field(line, ",\"sequence\":", sequence);
+  wire_write_field(line, ",\"attempt\":", attempt);
   buf_append_str(line, ",\"code\":");
   const char *name = error_name(error);
   json_write_text(line, slice_of(name, strlen(name)));
@@ -45,10 +43,8 @@ static struct buf *begin_result(struct node_group *g, uint64_t to, uint64_t sess
 {
   struct buf *line = group_line(g, to, "raft_result");
   if (line != NULL) {
-    buf_append_str(line, ",\"session\":");
-    json_write_integer(line, (int64_t)session);
-    buf_append_str(line, ",\"sequence\":");
-    json_write_integer(line, (int64_t)sequence);
+    wire_write_field(line, ",\"session\":", session);
+    wire_write_field(line, ",\"sequence\":", sequence);
   }
   return line;
 }
@@ -350,8 +346,7 @@ void serve_opened(struct node_group *g, const struct wire_command *c, uint64_t s
 {
   struct buf *line = proposals_lead(g) ? begin_result(g, node_raft_id(c->node), session, 0) : NULL;
   if (line != NULL) {
-    buf_append_str(line, ",\"nonce\":");
-    json_write_integer(line, (int64_t)c->nonce);
+    wire_write_field(line, ",\"nonce\":", c->nonce);
     node_line_send(g->groups->node);
   }
 }

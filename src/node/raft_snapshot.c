@@ -236,37 +236,35 @@ static void install(struct node_group *g, struct slice data)
   proposals_check_session(g, g->applied);
 }
 
+/* The bytes of the snapshot that was being made durable. */
+static struct slice settled_data(const struct node_group *g, uint64_t index)
+{
+  struct slice meta;
+  struct slice data;
+  bool there = wal_snapshot_get(g->groups->wal, g->number, index, &meta, &data);
+  assert(there);
+  (void)there;
+  return data;
+}
+
 /* The core decides whether it is still wanted: it may have got, or been elected, beyond it. */
 static void settle_received(struct node_group *g)
 {
-  struct groups *gs = g->groups;
-  struct slice meta;
-  struct slice data;
   uint64_t index = g->snapshot_index;
-  bool there = wal_snapshot_get(gs->wal, g->number, index, &meta, &data);
-  assert(there);
-  (void)there;
-  struct raft_event event = {.type = RAFT_EVENT_INSTALL, .install = {.index = index, .ok = is_snapshot(g, data)}};
-  if (group_step(g, &event, NULL) != 0 || g->applied >= index || g->commit < index) {
-    return;
+  bool ok = is_snapshot(g, settled_data(g, index));
+  struct raft_event event = {.type = RAFT_EVENT_INSTALL, .install = {.index = index, .ok = ok}};
+  if (group_step(g, &event, NULL) == 0 && g->applied < index && g->commit >= index) {
+    install(g, settled_data(g, index));
   }
-  there = wal_snapshot_get(gs->wal, g->number, index, &meta, &data);
-  assert(there);
-  install(g, data);
 }
 
 static void settle_own(struct node_group *g)
 {
-  struct groups *gs = g->groups;
-  struct slice meta;
-  struct slice data;
   uint64_t index = g->snapshot_index;
-  bool there = wal_snapshot_get(gs->wal, g->number, index, &meta, &data);
-  assert(there);
-  (void)there;
-  node_log(gs->node, LOG_INFO, "raft %.*s: took a snapshot of entry %llu, %zu bytes", (int)g->name.len, g->name.data,
-           (unsigned long long)index, data.len);
-  group_step(g, &(struct raft_event){.type = RAFT_EVENT_SNAPSHOT, .snapshot = {.index = index, .size = data.len}}, NULL);
+  size_t size = settled_data(g, index).len;
+  node_log(g->groups->node, LOG_INFO, "raft %.*s: took a snapshot of entry %llu, %zu bytes", (int)g->name.len, g->name.data,
+           (unsigned long long)index, size);
+  group_step(g, &(struct raft_event){.type = RAFT_EVENT_SNAPSHOT, .snapshot = {.index = index, .size = size}}, NULL);
 }
 
 bool snapshot_settle(struct node_group *g)

@@ -17,11 +17,7 @@ bool node_group_leads(const struct node_group *g)
 
 struct slice node_group_leader(const struct node_group *g)
 {
-  if (g->raft == NULL) {
-    return slice_of("", 0);
-  }
-  uint64_t leader = proposals_lead(g) ? g->groups->self : raft_leader(g->raft);
-  return leader != 0 ? groups_name(g->groups, leader) : groups_name(g->groups, g->hint.id);
+  return g->raft == NULL ? slice_of("", 0) : groups_name(g->groups, group_leader(g).id);
 }
 
 /* ---- members of the object ---- */

@@ -11,6 +11,7 @@
 #include "base/map.h"
 #include "base/memory.h"
 #include "node/raft.h"
+#include "node/wire.h"
 #include "json/iter.h"
 #include "json/read.h"
 #include "json/write.h"
@@ -315,29 +316,23 @@ void sessions_at(const struct sessions *s, size_t i, uint64_t *id, struct slice 
  * [{"id":…,"nonce":…,"node":"n1","below":…,"results":[[sequence,0,value],[sequence,code],…]},…], both lists ascending. A result without a
  * value has two parts. Values stand as they were kept. */
 
-static void write_number(struct buf *out, const char *before, uint64_t value)
-{
-  buf_append_str(out, before);
-  json_write_integer(out, (int64_t)value);
-}
-
 void sessions_encode(const struct sessions *s, struct buf *out)
 {
   buf_append_char(out, '[');
   for (size_t i = 0; i < s->count; i++) {
     const struct session *one = s->all[i];
-    write_number(out, i == 0 ? "{\"id\":" : ",{\"id\":", one->id);
-    write_number(out, ",\"nonce\":", one->nonce);
+    wire_write_field(out, i == 0 ? "{\"id\":" : ",{\"id\":", one->id);
+    wire_write_field(out, ",\"nonce\":", one->nonce);
     buf_append_str(out, ",\"node\":");
     json_write_text(out, node_of(one));
-    write_number(out, ",\"below\":", one->below);
+    wire_write_field(out, ",\"below\":", one->below);
     buf_append_str(out, ",\"results\":[");
     const char *before = "[";
     for (uint64_t sequence = one->below; sequence < one->end; sequence++) {
       const struct result *r = place(one, sequence);
       if (r->kept) {
-        write_number(out, before, sequence);
-        write_number(out, ",", (uint64_t)r->code);
+        wire_write_field(out, before, sequence);
+        wire_write_field(out, ",", (uint64_t)r->code);
         if (r->len > 0) {
           buf_append_char(out, ',');
           buf_append(out, one->values.data + r->at, r->len);

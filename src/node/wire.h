@@ -14,6 +14,13 @@ static inline void wire_write_number(struct buf *out, uint64_t value)
   json_write_integer(out, (int64_t)value);
 }
 
+/* The same behind what leads up to it: `,"term":`. */
+static inline void wire_write_field(struct buf *out, const char *before, uint64_t value)
+{
+  buf_append_str(out, before);
+  wire_write_number(out, value);
+}
+
 /* Reads the digits of a small plain integer; returns the position behind them, `at` itself if there are none, or too many. */
 static inline const char *wire_read_digits(const char *at, const char *end, uint64_t *out)
 {
