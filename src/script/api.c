@@ -237,6 +237,25 @@ static int l_try_rpc(lua_State *L)
 
 #define SPAWN_ARGUMENTS_MAX 1000
 
+static struct task *new_spawned(lua_State *L, struct script *s, const char *what)
+{
+  struct task *t = task_new(s, ROLE_SPAWNED);
+  if (t == NULL) {
+    luaL_error(L, "%s: %d tasks are waiting already", what, SCRIPT_TASKS_MAX);
+  }
+  return t;
+}
+
+/* Moves `n` values from L to the task, which is started or resumed with the last `nargs` of them when its turn comes. */
+static void move_and_enqueue(lua_State *L, struct script *s, struct task *t, int n, int nargs)
+{
+  lua_xmove(L, t->co, n);
+  task_enqueue(s, t, nargs);
+  if (s->current == NULL && s->initialized) {
+    node_timer(s->node, 0, &s->run_waiter); /* called from outside the node's calls: run it soon */
+  }
+}
+
 /* Lua: spawn(fn, …) */
 static int l_spawn(lua_State *L)
 {
@@ -246,10 +265,7 @@ static int l_spawn(lua_State *L)
   if (n > SPAWN_ARGUMENTS_MAX) {
     return luaL_error(L, "spawn: more than %d arguments", SPAWN_ARGUMENTS_MAX);
   }
-  struct task *t = task_new(s, ROLE_SPAWNED);
-  if (t == NULL) {
-    return luaL_error(L, "spawn: %d tasks are waiting already", SCRIPT_TASKS_MAX);
-  }
+  struct task *t = new_spawned(L, s, "spawn");
   lua_Debug where;
   if (lua_getstack(L, 1, &where) && lua_getinfo(L, "Sl", &where)) {
     snprintf(t->origin, sizeof t->origin, "%s:%d", where.short_src, where.currentline);
@@ -257,11 +273,7 @@ static int l_spawn(lua_State *L)
   int room = lua_checkstack(t->co, n + 1); /* a fresh stack has it */
   assert(room);
   (void)room;
-  lua_xmove(L, t->co, n);
-  task_enqueue(s, t, n - 1);
-  if (s->current == NULL && s->initialized) {
-    node_timer(s->node, 0, &s->run_waiter); /* called from outside the node's calls: run it soon */
-  }
+  move_and_enqueue(L, s, t, n, n - 1);
   return 0;
 }
 
@@ -271,16 +283,9 @@ static int l_defer(lua_State *L)
   struct script *s = script_of(L);
   luaL_checktype(L, 1, LUA_TFUNCTION);
   check_node(L, "defer");
-  struct task *t = task_new(s, ROLE_SPAWNED);
-  if (t == NULL) {
-    return luaL_error(L, "defer: %d tasks are waiting already", SCRIPT_TASKS_MAX);
-  }
+  struct task *t = new_spawned(L, s, "defer");
   lua_settop(L, 1);
-  lua_xmove(L, t->co, 1);
-  task_enqueue(s, t, 0);
-  if (s->current == NULL && s->initialized) {
-    node_timer(s->node, 0, &s->run_waiter);
-  }
+  move_and_enqueue(L, s, t, 1, 0);
   return 0;
 }
 
@@ -345,11 +350,7 @@ static int l_unpark(lua_State *L)
   if (t->token != 0) {
     node_cancel(s->node, t->token);
   }
-  lua_xmove(L, t->co, n);
-  task_enqueue(s, t, n);
-  if (s->current == NULL) {
-    node_timer(s->node, 0, &s->run_waiter);
-  }
+  move_and_enqueue(L, s, t, n, n);
   lua_pushboolean(L, 1);
   return 1;
 }

@@ -1,4 +1,5 @@
 --- The summary of a run, for a person: a label and figures on every line.
+local core = require "vortex.core"
 local check = require "vortex.check"
 local order = require "vortex.order"
 local words = require "vortex.lab.words"
@@ -9,9 +10,13 @@ local QUANTILES = { 0.5, 0.95, 0.99, 1 }
 local STABLE = { { "0", "p0" }, { "0.5", "p50" }, { "0.95", "p95" }, { "0.99", "p99" }, { "1", "max" } }
 local ERRORS_SHOWN = 5
 
--- Answers that tell of the data, and not only that the node cannot serve it.
-local USEFUL =
-  { ["key-does-not-exist"] = true, ["key-already-exists"] = true, ["precondition-failed"] = true, ["txn-conflict"] = true }
+--- Errors that tell of the data, and not only that the node cannot serve it, by code.
+M.USEFUL = { [20] = true, [21] = true, [22] = true, [30] = true }
+
+local useful_names = {}
+for code in pairs(M.USEFUL) do -- order-free
+  useful_names[core.error_new(code).name] = true
+end
 
 local function new_count()
   return { invoked = 0, ok = 0, fail = 0, info = 0, completed = 0 }
@@ -44,7 +49,7 @@ function M.count(history)
       else
         counts[kind], of_f[kind] = counts[kind] + 1, of_f[kind] + 1
         counts.completed, of_f.completed = counts.completed + 1, of_f.completed + 1
-        counts.served = counts.served + ((kind == "ok" or USEFUL[error_name(event.error)]) and 1 or 0)
+        counts.served = counts.served + ((kind == "ok" or useful_names[error_name(event.error)]) and 1 or 0)
         if kind == "ok" and began[process] then
           latencies[#latencies + 1] = event.time - began[process]
         elseif event.error ~= nil then

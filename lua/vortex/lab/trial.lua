@@ -18,9 +18,6 @@ local SECOND = 1000000000
 local REPLY_TIMEOUT = 5 * SECOND
 local FINAL_KEY = 1 << 62
 
--- Answers that tell of the data, and not only that the node cannot serve it.
-local USEFUL = { [20] = true, [21] = true, [22] = true, [30] = true }
-
 ---@type vortex.workload.Test
 local test
 ---@type vortex.Workload
@@ -197,7 +194,7 @@ local function failed(client, op, body)
   else
     crash(client, err)
   end
-  return USEFUL[body.code] or false
+  return report.USEFUL[body.code] or false
 end
 
 local function refused(client, wrong)
