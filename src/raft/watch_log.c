@@ -170,9 +170,7 @@ const char *watch_log_recover(struct watch_log *l, struct chain *c, const struct
   l->unit_head = l->unit_count = l->unit_term_count = 0;
   l->durable_terms = memory_grow(l->durable_terms, &l->durable_cap, l->last, sizeof *l->durable_terms);
   if (l->last > 0) {
-    if (l->last > 0) {
-      memcpy(l->durable_terms, l->terms, l->last * sizeof *l->terms);
-    }
+    memcpy(l->durable_terms, l->terms, l->last * sizeof *l->terms);
   }
   l->durable_last = l->last;
   return NULL;
