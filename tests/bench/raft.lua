@@ -5,7 +5,6 @@ local tools = require "tools"
 
 local M = {}
 
-local REFERENCE = 440000 -- messages per second
 local LIN_KV = "-w lin-kv --node-count 5 --rate 100 --time-limit 60 --nemesis partition --seed 1 examples/lin_kv.lua"
 
 local CORE_BARS = { [1] = 2000000, [64] = 10000000 } -- by batch, in entries per second
@@ -26,10 +25,6 @@ local function core(work, seconds)
   return figures, order, allocations
 end
 
-local function scaled_rate(values, loop_cpu)
-  return REFERENCE * tools.ratio(values, loop_cpu)
-end
-
 ---@param self { vortex: string, work: string, quick: boolean } as of the simulator's part
 ---@return table figures for the file of --json
 function M.measure(self)
@@ -41,8 +36,7 @@ function M.measure(self)
   local loop, loop_cpu, lua, real, cpu = {}, {}, {}, {}, {}
   local cores, order, allocations = {}, nil, 0
   for r = 1, rounds do
-    local lines, wall, processor = driver("pump %s lua5.4 tests/bench/bare_echo.lua", requests)
-    loop[r], loop_cpu[r] = lines / wall, lines / processor
+    loop[r], loop_cpu[r] = tools.bare_loop(driver, requests)
     local figures, names, count = core(self.work, seconds)
     order, allocations = names, allocations + count
     for _, name in ipairs(names) do
@@ -62,22 +56,15 @@ function M.measure(self)
     rows[#rows + 1] = { what = what, unit = unit, raw = raw, scaled = scaled, bar = bar, ok = ok }
   end
   for _, name in ipairs(order) do
-    local bar, scaled = CORE_BARS[cores[name].batch], scaled_rate(cores[name], loop_cpu)
+    local bar, scaled = CORE_BARS[cores[name].batch], tools.scale_rates(cores[name], loop_cpu)
     row(name, "entries/s", tools.median(cores[name]), scaled, bar and ">= " .. bar or "", bar and scaled >= bar)
   end
   row("  allocations after start-up", "", allocations, nil, "0", allocations == 0)
-  local proposals = scaled_rate(lua, loop_cpu)
+  local proposals = tools.scale_rates(lua, loop_cpu)
   row("Lua state machine, 3 nodes in one process", "proposals/s", tools.median(lua), proposals, ">= 200000", proposals >= 200000)
-  local function scaled_ms(values, by)
-    local scaled = {}
-    for r = 1, rounds do
-      scaled[r] = values[r] * by[r] / REFERENCE * 1e3
-    end
-    return tools.median(scaled)
-  end
-  local ms = scaled_ms(real, loop)
+  local ms = tools.scale_times(real, loop) * 1e3
   row("lin_kv, 5 nodes, 60 s, partitions", "ms", tools.median(real) * 1e3, ms, "<= 200", ms <= 200)
-  row("  of the processor", "ms", tools.median(cpu) * 1e3, scaled_ms(cpu, loop_cpu), "", nil)
+  row("  of the processor", "ms", tools.median(cpu) * 1e3, tools.scale_times(cpu, loop_cpu) * 1e3, "", nil)
 
   print(string.format("\nraft; bare loop here: %.0f messages/s by the clock, %.0f per second of its processor time",
     tools.median(loop), tools.median(loop_cpu)))

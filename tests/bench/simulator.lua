@@ -4,9 +4,10 @@
 -- the clock with what it does by the clock, so that other work on the machine meets both alike.
 local tools = require "tools"
 
+local scale_rates, scale_times = tools.scale_rates, tools.scale_times
+
 local M = {}
 
-local REFERENCE = 440000 -- messages per second
 local HISTORIES = "../shared/histories"
 
 local LOADS = {
@@ -98,24 +99,6 @@ local function simulate(options, seconds, script)
   return messages, virtual, real, cpu
 end
 
----The bare loop: replies per second by the clock, and per second of its processor time.
-local function bare_loop(requests)
-  local lines, seconds, cpu = driver("pump %s lua5.4 tests/bench/bare_echo.lua", requests)
-  return lines / seconds, lines / cpu
-end
-
-local function scale_rates(values, loop)
-  return REFERENCE * tools.ratio(values, loop)
-end
-
-local function scale_times(values, loop)
-  local scaled = {}
-  for r = 1, #values do
-    scaled[r] = values[r] * loop[r] / REFERENCE
-  end
-  return tools.median(scaled)
-end
-
 ---Delivered messages per processor second, start-up and end left out: a long run less a short one.
 local function rate(load)
   local few, _, _, short = simulate(load.options, load.short, load.script)
@@ -140,7 +123,7 @@ local function measure_rounds(rounds)
   local file_count, files = histories()
   tools.note("simulator, %d rounds", rounds)
   for r = 1, rounds do
-    loop[r], loop_cpu[r] = bare_loop(requests)
+    loop[r], loop_cpu[r] = tools.bare_loop(driver, requests)
     for i, load in ipairs(LOADS) do
       rates[i] = rates[i] or {}
       rates[i][r] = rate(load)

@@ -66,6 +66,29 @@ function M.ratio(a, b)
   return M.median(quotients)
 end
 
+-- What figures are scaled to: a machine on which the bare loop (bare_echo.lua) does so many messages per second.
+local REFERENCE = 440000
+
+---The bare loop: replies per second by the clock, and per second of its processor time.
+function M.bare_loop(driver, requests)
+  local lines, seconds, cpu = driver("pump %s lua5.4 tests/bench/bare_echo.lua", requests)
+  return lines / seconds, lines / cpu
+end
+
+---Median of rates, each scaled with what the loop did in its round.
+function M.scale_rates(values, loop)
+  return REFERENCE * M.ratio(values, loop)
+end
+
+---The same of times.
+function M.scale_times(values, loop)
+  local scaled = {}
+  for r = 1, #values do
+    scaled[r] = values[r] * loop[r] / REFERENCE
+  end
+  return M.median(scaled)
+end
+
 function M.number(value)
   if not value then
     return "-"
